@@ -1,0 +1,69 @@
+/** Agent types (named queues, each a trust boundary), their registration tokens, and the agents in them. */
+import * as z from "zod";
+import { ClientId, Id, Timestamp } from "./ids.ts";
+import { List } from "./list.ts";
+import { Name } from "./names.ts";
+import { RefPatterns } from "./ref-pattern.ts";
+
+/** What an agent type takes: one project, its protected refs and no forks unless more is said. */
+export const AgentTypePolicy = z.strictObject({
+  project_ids: z.array(Id).min(1).max(100),
+  refs: z.union([z.literal("protected"), RefPatterns.min(1)]).default("protected"),
+  forks: z.boolean().default(false),
+});
+export type AgentTypePolicy = z.infer<typeof AgentTypePolicy>;
+
+export const AgentTypeCreate = z.strictObject({ id: ClientId, name: Name, policy: AgentTypePolicy });
+export type AgentTypeCreate = z.infer<typeof AgentTypeCreate>;
+
+export const AgentType = z.object({
+  id: Id,
+  name: Name,
+  policy: AgentTypePolicy,
+  revision: z.int(),
+  created_at: Timestamp,
+  created_by: Id,
+});
+export type AgentType = z.infer<typeof AgentType>;
+export const AgentTypeList = List(AgentType);
+
+export const RegistrationTokenCreate = z.strictObject({
+  id: ClientId,
+  /** How many agents may register with it; null: any number. */
+  uses: z.int().min(1).max(1000).nullable().default(1),
+  /** Null: never. */
+  expires_in_seconds: z
+    .int()
+    .min(60)
+    .max(366 * 24 * 3600)
+    .nullable()
+    .default(3600),
+});
+export type RegistrationTokenCreate = z.infer<typeof RegistrationTokenCreate>;
+
+export const RegistrationToken = z.object({
+  id: Id,
+  agent_type_id: Id,
+  uses_left: z.int().nullable(),
+  expires_at: Timestamp.nullable(),
+  created_at: Timestamp,
+  /** Shown once. */
+  token: z.string().optional(),
+});
+export type RegistrationToken = z.infer<typeof RegistrationToken>;
+
+export const Agent = z.object({
+  id: Id,
+  agent_type_id: Id,
+  name: z.string(),
+  version: z.string(),
+  os: z.string(),
+  arch: z.string(),
+  hostname: z.string(),
+  state: z.string(),
+  registered_at: Timestamp,
+  last_sync_at: Timestamp.nullable(),
+  disconnected_at: Timestamp.nullable(),
+});
+export type Agent = z.infer<typeof Agent>;
+export const AgentList = List(Agent);

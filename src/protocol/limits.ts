@@ -1,0 +1,44 @@
+/**
+ * Every limit that a caller can meet, in one place, with its unit in its name.
+ * Documented in docs/limits.md; a test compares the two.
+ */
+export const limits = {
+  /** JSON request bodies. */
+  bodyBytes: 1024 * 1024,
+  /** One log push. Larger ones are refused with 422: the official agent resends a 413 for ever. */
+  logPushBytes: 16 * 1024 * 1024,
+  /** Events in one log push. */
+  logPushEvents: 2000,
+  /** Stored log bytes per job. */
+  logBytes: 64 * 1024 * 1024,
+  /** One frame to a viewer, its header line apart. */
+  viewerFrameBytes: 256 * 1024,
+  /** The first frame to a viewer, so that a long log shows at once. */
+  viewerFirstFrameBytes: 64 * 1024,
+  /** Unacknowledged bytes that one viewer may have under way, at most. */
+  viewerCreditBytes: 1024 * 1024,
+  /** Unacknowledged bytes under way in one room, over all its viewers. */
+  roomCreditBytes: 64 * 1024 * 1024,
+  /** A message that a viewer may send. */
+  viewerMessageBytes: 1024,
+  /** Sockets per principal and job. */
+  viewersPerPrincipal: 10,
+  /** Seconds after which a viewer that acknowledges nothing is closed, resumably. */
+  viewerStallSeconds: 60,
+  /** Part of one event that is larger than a row. D1 and Durable Object rows end at 2 MB. */
+  logPartBytes: 1024 * 1024,
+  /** The secret material of one access key. */
+  keyMaterialBytes: 64 * 1024,
+  /** A job's specification as JSON. */
+  jobSpecBytes: 256 * 1024,
+  jobEnvVars: 300,
+  jobKeys: 50,
+  /** Secret bytes handed to one job, over all its keys. */
+  jobSecretBytes: 256 * 1024,
+  jobCommands: 1000,
+  refPatterns: 64,
+  /** Git allows longer refs; a path component on disk ends near here. */
+  refBytes: 1024,
+  jobTimeLimitSeconds: 24 * 60 * 60,
+  listItems: 1000,
+} as const;

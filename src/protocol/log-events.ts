@@ -1,0 +1,37 @@
+/**
+ * The five log events of the Semaphore agent, one JSON object a line (AGENT-PROTOCOL section 5.1).
+ * Timestamps are whole Unix seconds. An event's position is its index in the job's log, from 0.
+ */
+import * as z from "zod";
+
+const timestamp = z.int();
+
+export const JobStartedEvent = z.object({ event: z.literal("job_started"), timestamp });
+export const CmdStartedEvent = z.object({ event: z.literal("cmd_started"), timestamp, directive: z.string() });
+export const CmdOutputEvent = z.object({ event: z.literal("cmd_output"), timestamp, output: z.string() });
+export const CmdFinishedEvent = z.object({
+  event: z.literal("cmd_finished"),
+  timestamp,
+  directive: z.string(),
+  exit_code: z.int(),
+  started_at: z.int(),
+  finished_at: z.int(),
+});
+export const JobFinishedEvent = z.object({
+  event: z.literal("job_finished"),
+  timestamp,
+  result: z.enum(["passed", "failed", "stopped"]),
+});
+
+export const LogEvent = z.discriminatedUnion("event", [
+  JobStartedEvent,
+  CmdStartedEvent,
+  CmdOutputEvent,
+  CmdFinishedEvent,
+  JobFinishedEvent,
+]);
+export type LogEvent = z.infer<typeof LogEvent>;
+
+/** GET /api/v1/logs/{job_id}?token=N: events from position N; `next` is null once the log is final. */
+export const LogPage = z.object({ events: z.array(LogEvent), next: z.int().nullable() });
+export type LogPage = z.infer<typeof LogPage>;

@@ -1,0 +1,61 @@
+import * as z from "zod";
+import { GitRef } from "./git-context.ts";
+import { ClientId, Id, Timestamp } from "./ids.ts";
+import { limits } from "./limits.ts";
+import { List } from "./list.ts";
+import { Name, RepositorySlug } from "./names.ts";
+import { RefPatterns } from "./ref-pattern.ts";
+
+/** A project's one repository. Its name is in every token's subject and never changes. */
+export const Repository = z.strictObject({
+  name: Name,
+  slug: RepositorySlug,
+  url: z.string().max(1000).default(""),
+  provider: Name.default("git"),
+});
+export type Repository = z.infer<typeof Repository>;
+
+const BranchRef = GitRef.refine((ref) => ref.startsWith("refs/heads/"), "must be a branch such as refs/heads/main");
+
+export const ProjectSettings = z.strictObject({
+  default_branch: BranchRef.default("refs/heads/main"),
+  /** Patterns of refs that take a manager to start on; null: the default branch alone. */
+  protected_refs: RefPatterns.nullable().default(null),
+  /** Longest time that a job of this project may run. */
+  job_time_limit_seconds: z.int().min(10).max(limits.jobTimeLimitSeconds).default(3600),
+});
+export type ProjectSettings = z.infer<typeof ProjectSettings>;
+
+export const ProjectCreate = z.strictObject({
+  id: ClientId,
+  name: Name,
+  repository: Repository,
+  settings: ProjectSettings.prefault({}),
+});
+export type ProjectCreate = z.infer<typeof ProjectCreate>;
+
+/** PATCH: only what is named changes. */
+export const ProjectPatch = z.strictObject({
+  default_branch: BranchRef.optional(),
+  protected_refs: RefPatterns.nullable().optional(),
+  job_time_limit_seconds: z.int().min(10).max(limits.jobTimeLimitSeconds).optional(),
+});
+export type ProjectPatch = z.infer<typeof ProjectPatch>;
+
+export const Project = z.object({
+  id: Id,
+  name: Name,
+  repository: Repository,
+  settings: ProjectSettings,
+  /** Counts changes; send it as If-Match to change only what you have seen. */
+  revision: z.int(),
+  created_at: Timestamp,
+  created_by: Id,
+});
+export type Project = z.infer<typeof Project>;
+export const ProjectList = List(Project);
+
+/** The ref patterns that a project protects. */
+export function protectedRefs(settings: ProjectSettings): readonly string[] {
+  return settings.protected_refs ?? [settings.default_branch];
+}
