@@ -14,6 +14,7 @@ export const ProblemCode = z.enum([
   "too_large",
   "misdirected",
   "refused",
+  "upgrade_required",
   "too_many",
   "sealed_unreadable",
   "internal",

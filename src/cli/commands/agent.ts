@@ -1,0 +1,93 @@
+/** `signalbox agent`: run one, and list all. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { AgentRefused, abandonJobs, runAgent } from "../../agent/agent.ts";
+import { all } from "../../client/client.ts";
+import { type Cli, connect, readSecret } from "../context.ts";
+import { exitCodes, Failure, UsageError } from "../exit.ts";
+
+interface StartOptions {
+  endpoint: string;
+  name?: string;
+  workDir?: string;
+  singleJob?: boolean;
+}
+
+export function addAgentCommands(program: Command, cli: Cli): void {
+  const agent = program.command("agent").description("agents: run one here, or list all");
+  agent
+    .command("start")
+    .description("run an agent until it is stopped; its registration token is in --token-file")
+    .requiredOption("--endpoint <url>", "the server's address")
+    .option("--name <name>", "default: this host's, with a random end")
+    .option("--work-dir <dir>", "where jobs run (default: a temporary folder, removed at the end)")
+    .option("--single-job", "end after one job")
+    .addHelpText("after", "\nCtrl-C lets a running job end first; a second one does not.")
+    .action((options: StartOptions) => start(cli, options));
+  agent
+    .command("list")
+    .description("all agents")
+    .action(async () => {
+      const { client } = await connect(cli);
+      const agents = await all(client.agents.list);
+      if (cli.globals().json) return cli.output.json(agents);
+      const rows = agents.map((found) => [
+        found.name,
+        found.disconnected_at ? "gone" : found.state,
+        found.version,
+        `${found.os} ${found.arch}`,
+        found.last_sync_at ?? "never",
+        found.id,
+      ]);
+      cli.output.table(["NAME", "STATE", "VERSION", "PLATFORM", "LAST SYNC", "ID"], rows);
+    });
+}
+
+async function start(cli: Cli, options: StartOptions): Promise<void> {
+  const file = cli.globals().tokenFile;
+  if (file === undefined) throw new UsageError("--token-file FILE must hold a registration token");
+  const token = (await readSecret(cli, file)).trim();
+  const workDir = options.workDir ?? (await mkdtemp(join(tmpdir(), "signalbox-agent-")));
+  endAtOnceWhen(cli.signal);
+  try {
+    const reason = await runAgent({
+      endpoint: options.endpoint,
+      token,
+      name: options.name ?? defaultName(),
+      workDir,
+      singleJob: options.singleJob ?? false,
+      signal: cli.signal,
+      log: (line) => cli.output.note(line),
+    });
+    cli.output.note(`the agent ended: ${reason}`);
+  } catch (error) {
+    if (error instanceof AgentRefused) throw new Failure(error.message);
+    throw error;
+  } finally {
+    if (options.workDir === undefined) await rm(workDir, { recursive: true, force: true });
+  }
+}
+
+/** A second signal ends jobs and all; so does the death of the process that started this one with a channel. */
+function endAtOnceWhen(interrupted: AbortSignal): void {
+  const end = () => {
+    abandonJobs();
+    process.exit(exitCodes.interrupted);
+  };
+  if (process.connected) process.once("disconnect", end);
+  const arm = () => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, end);
+  };
+  if (interrupted.aborted) arm();
+  else interrupted.addEventListener("abort", arm, { once: true });
+}
+
+/** Letters, digits and dashes of the host's name: the protocol takes few others. */
+function defaultName(): string {
+  const host = hostname()
+    .replace(/[^A-Za-z0-9]+/g, "-")
+    .slice(0, 40);
+  return `${host}-${crypto.randomUUID().slice(0, 8)}`;
+}

@@ -1,0 +1,89 @@
+/** What a job does, put together from the command line and from a file. */
+import { readFile, stat } from "node:fs/promises";
+import * as z from "zod";
+import { JobSpec } from "../../protocol/jobs.ts";
+import { type Cli, messageOf, readJson, readSecret } from "../context.ts";
+import { UsageError } from "../exit.ts";
+import { pair } from "../options.ts";
+
+export interface SpecOptions {
+  spec?: string;
+  command?: string[];
+  env?: string[];
+  secretEnv?: string[];
+  key?: string[];
+  file?: string[];
+}
+
+export async function jobSpecOf(cli: Cli, words: readonly string[], options: SpecOptions): Promise<JobSpec> {
+  const base = options.spec === undefined ? {} : asObject(await readJson(cli, options.spec));
+  const commands = [...(options.command ?? []), ...commandOf(words)];
+  const spec = {
+    ...base,
+    commands: [...listOf(base.commands), ...commands],
+    env: [...listOf(base.env), ...plainEnv(options), ...(await secretEnv(cli, options))],
+    keys: [...listOf(base.keys), ...(options.key ?? []).map((key) => ({ key }))],
+    files: [...listOf(base.files), ...(await Promise.all((options.file ?? []).map(fileOf)))],
+  };
+  if (spec.commands.length === 0) throw new UsageError("no command: give one after --, with --command, or in --spec");
+  const parsed = JobSpec.safeParse(spec);
+  if (!parsed.success) throw new UsageError(`not a job specification:\n${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+export function jobNameOf(spec: JobSpec): string {
+  const first = spec.commands[0];
+  const shown = first && "alias" in first ? first.alias : undefined;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a job's name may hold none
+  const text = (shown ?? first?.directive ?? "job").replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
+  return [...text].slice(0, 80).join("") || "job";
+}
+
+/** One word is shell text as it stands; several are one command, each word kept whole. */
+export function commandOf(words: readonly string[]): string[] {
+  const [only, ...more] = words;
+  if (only === undefined) return [];
+  return [more.length === 0 ? only : words.map(quoted).join(" ")];
+}
+
+function quoted(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function plainEnv(options: SpecOptions) {
+  return (options.env ?? []).map((text) => {
+    const [name, value] = pair(text, "=");
+    return { name, value };
+  });
+}
+
+async function secretEnv(cli: Cli, options: SpecOptions) {
+  const vars = [];
+  for (const text of options.secretEnv ?? []) {
+    const [name, file] = pair(text, "=");
+    vars.push({ name, value: await readSecret(cli, file), secret: true });
+  }
+  return vars;
+}
+
+async function fileOf(text: string) {
+  const [local, path] = pair(text, ":");
+  try {
+    const content = (await readFile(local)).toString("base64");
+    const executable = ((await stat(local)).mode & 0o100) !== 0;
+    return { path, content, mode: executable ? "0755" : "0644" };
+  } catch (error) {
+    throw new UsageError(`cannot read ${local}: ${messageOf(error)}`);
+  }
+}
+
+function asObject(json: unknown): Record<string, unknown> {
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) return { ...json };
+  throw new UsageError("--spec must hold a JSON object");
+}
+
+/** A list where one may stand; anything else stays as it is, for the schema to refuse by name. */
+function listOf(value: unknown): unknown[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
+}

@@ -1,0 +1,49 @@
+/** How the command ends: its exit codes, and the errors that stand for them. */
+import { ApiProblem, FollowRefused, UnexpectedAnswer, Unreachable } from "../client/errors.ts";
+import { printable } from "./terminal.ts";
+
+export const exitCodes = { ok: 0, failed: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
+
+export const exitCodeHelp = `Exit codes:
+  0    done
+  1    refused or failed; with --exit-status: the job did not pass
+  2    the command line, or a file that it names, is wrong
+  3    the server cannot be reached
+  130  stopped by Ctrl-C`;
+
+/** What the caller asked for cannot be done as asked: a wrong option, a file that cannot be read. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** It was understood and tried, and failed, for a reason that the user can act on. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+}
+
+/** The signal of Ctrl-C and its like. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Interrupted) return exitCodes.interrupted;
+  if (error instanceof UsageError) return exitCodes.usage;
+  if (error instanceof Unreachable) return exitCodes.unreachable;
+  return exitCodes.failed;
+}
+
+/** The lines that tell a person what went wrong. Nothing that a server sent reaches the terminal unfiltered. */
+export function describeError(error: unknown): string {
+  if (error instanceof ApiProblem) return describeProblem(error);
+  const known = [UsageError, Failure, Interrupted, Unreachable, UnexpectedAnswer, FollowRefused];
+  if (known.some((type) => error instanceof type)) return printable((error as Error).message);
+  return printable(error instanceof Error ? (error.stack ?? error.message) : String(error), { lines: true });
+}
+
+function describeProblem(problem: ApiProblem): string {
+  const lines = [`${problem.detail}${problem.code ? ` (${problem.status} ${problem.code})` : ""}`];
+  for (const field of problem.errors) lines.push(`  ${field.pointer || "/"}: ${field.detail}`);
+  if (problem.status >= 500 && problem.requestId) lines.push(`  request ${problem.requestId}`);
+  return lines.map((line) => printable(line)).join("\n");
+}

@@ -1,0 +1,31 @@
+/** A throw-away SSH key, whose private half is nowhere once it is sealed. */
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { messageOf } from "../context.ts";
+import { Failure } from "../exit.ts";
+
+export interface SshKey {
+  privateKey: string;
+  /** `ssh-ed25519 AAAA…`, without the comment. */
+  publicKey: string;
+}
+
+const run = promisify(execFile);
+
+export async function newSshKey(): Promise<SshKey> {
+  // mkdtemp makes it 0700.
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-key-"));
+  try {
+    const file = join(folder, "key");
+    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "signalbox demo", "-f", file]);
+    const publicKey = (await readFile(`${file}.pub`, "utf8")).split(" ").slice(0, 2).join(" ").trim();
+    return { privateKey: await readFile(file, "utf8"), publicKey };
+  } catch (error) {
+    throw new Failure(`ssh-keygen could not make the demo's key: ${messageOf(error)}`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * The API as typed functions, one group per resource. Answers are checked by the protocol's schemas; creations
+ * carry an id of the client's own, so that one whose answer was lost can be said again.
+ */
+import type * as z from "zod";
+import { AccessKey, type AccessKeyCreate, AccessKeyList } from "../protocol/access-keys.ts";
+import {
+  type ApiTokenCreate,
+  ApiTokenCreated,
+  ApiTokenList,
+  Bootstrapped,
+  type BootstrapRequest,
+  SocketTicket,
+  WhoAmI,
+} from "../protocol/accounts.ts";
+import {
+  AgentList,
+  AgentType,
+  type AgentTypeCreate,
+  AgentTypeList,
+  RegistrationToken,
+  type RegistrationTokenCreate,
+} from "../protocol/agent-types.ts";
+import { Health } from "../protocol/health.ts";
+import { LedgerEntry } from "../protocol/identity.ts";
+import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
+import { List, type Listed } from "../protocol/list.ts";
+import { LogPage } from "../protocol/log-events.ts";
+import { Project, type ProjectCreate, ProjectList, type ProjectPatch } from "../protocol/projects.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { createTransport, type Fetch, type Transport } from "./transport.ts";
+import { uuidv7 } from "./uuid.ts";
+
+export interface ClientOptions {
+  /** The organization's URL. */
+  baseUrl: string;
+  /** An API token; none for what is public. */
+  token?: string | undefined;
+  fetch?: Fetch;
+  clock?: Clock;
+  /** Ends every request that is under way. */
+  signal?: AbortSignal | undefined;
+  newId?: () => string;
+}
+
+export type Client = ReturnType<typeof createClient>;
+
+/** A list's query: `limit` items of each page, or one page's cursor, or an exact name. */
+export interface ListQuery {
+  limit?: number | undefined;
+  cursor?: string | undefined;
+  name?: string | undefined;
+}
+
+export function createClient(options: ClientOptions) {
+  const transport = createTransport({
+    baseUrl: options.baseUrl,
+    token: options.token,
+    fetch: options.fetch ?? fetch,
+    clock: options.clock ?? systemClock,
+    signal: options.signal,
+  });
+  const newId = options.newId ?? (() => uuidv7());
+  return {
+    health: () => transport.json(Health, { method: "GET", path: "/api/health" }),
+    /** Never repeated by itself: the bootstrap token works once. */
+    bootstrap: (body: z.input<typeof BootstrapRequest>) =>
+      transport.json(Bootstrapped, { method: "POST", path: "/api/v1/bootstrap", body }),
+    whoami: () => transport.json(WhoAmI, { method: "GET", path: "/api/v1/whoami" }),
+    tokens: tokens(transport, newId),
+    projects: projects(transport, newId),
+    keys: keys(transport, newId),
+    agentTypes: agentTypes(transport, newId),
+    agents: { list: (query?: ListQuery) => list(transport, AgentList, "/api/v1/agents", query) },
+    jobs: jobs(transport, newId),
+    logs: logs(transport),
+  };
+}
+
+function tokens(transport: Transport, newId: () => string) {
+  const path = "/api/v1/tokens";
+  return {
+    create: (body: z.input<typeof ApiTokenCreate>) => create(transport, ApiTokenCreated, path, body, newId),
+    list: (query?: ListQuery) => list(transport, ApiTokenList, path, query),
+    revoke: (id: string) => remove(transport, `${path}/${id}`),
+    /** A single-use credential for one log socket, for runtimes that cannot send headers with it. */
+    socketTicket: (jobId: string) =>
+      transport.json(SocketTicket, {
+        method: "POST",
+        path: "/api/v1/socket-tickets",
+        body: { purpose: "job", job_id: jobId },
+      }),
+  };
+}
+
+function projects(transport: Transport, newId: () => string) {
+  const path = "/api/v1/projects";
+  return {
+    create: (body: z.input<typeof ProjectCreate>) => create(transport, Project, path, body, newId),
+    list: (query?: ListQuery) => list(transport, ProjectList, path, query),
+    show: (id: string) => transport.json(Project, { method: "GET", path: `${path}/${id}` }),
+    /** With `revision`, only if nobody changed it since. */
+    change: (id: string, body: z.input<typeof ProjectPatch>, revision?: number) =>
+      transport.json(Project, { method: "PATCH", path: `${path}/${id}`, body, ifMatch: revision?.toString() }),
+  };
+}
+
+function keys(transport: Transport, newId: () => string) {
+  const path = (projectId: string) => `/api/v1/projects/${projectId}/keys`;
+  return {
+    create: (projectId: string, body: z.input<typeof AccessKeyCreate>) =>
+      create(transport, AccessKey, path(projectId), body, newId),
+    list: (projectId: string, query?: ListQuery) => list(transport, AccessKeyList, path(projectId), query),
+    show: (projectId: string, id: string) =>
+      transport.json(AccessKey, { method: "GET", path: `${path(projectId)}/${id}` }),
+    delete: (projectId: string, id: string) => remove(transport, `${path(projectId)}/${id}`),
+  };
+}
+
+function agentTypes(transport: Transport, newId: () => string) {
+  const path = "/api/v1/agent-types";
+  return {
+    create: (body: z.input<typeof AgentTypeCreate>) => create(transport, AgentType, path, body, newId),
+    list: (query?: ListQuery) => list(transport, AgentTypeList, path, query),
+    show: (id: string) => transport.json(AgentType, { method: "GET", path: `${path}/${id}` }),
+    createRegistrationToken: (id: string, body: z.input<typeof RegistrationTokenCreate>) =>
+      create(transport, RegistrationToken, `${path}/${id}/registration-tokens`, body, newId),
+  };
+}
+
+function jobs(transport: Transport, newId: () => string) {
+  return {
+    start: (projectId: string, body: z.input<typeof JobStart>) =>
+      create(transport, Job, `/api/v1/projects/${projectId}/jobs`, body, newId),
+    list: (projectId: string, query?: ListQuery) =>
+      list(transport, JobList, `/api/v1/projects/${projectId}/jobs`, query),
+    show: (id: string) => transport.json(Job, { method: "GET", path: `/api/v1/jobs/${id}` }),
+    /** Stopping what is stopping changes nothing, so it may be said again. */
+    stop: (id: string) => transport.json(Job, { method: "POST", path: `/api/v1/jobs/${id}/stop`, repeatable: true }),
+    /** The identity tokens that were minted for it. */
+    identity: (id: string) => transport.json(List(LedgerEntry), { method: "GET", path: `/api/v1/jobs/${id}/identity` }),
+  };
+}
+
+function logs(transport: Transport) {
+  return {
+    /** Events from position `from`; `next` is null once the log is final. */
+    page: (jobId: string, from: number) =>
+      transport.json(LogPage, { method: "GET", path: `/api/v1/logs/${jobId}`, query: { token: from } }),
+    text: (jobId: string) =>
+      transport.text({ method: "GET", path: `/api/v1/logs/${jobId}`, query: { token: 0, raw: "true" } }),
+  };
+}
+
+/** Every item of a list, page after page. */
+export async function all<Item>(page: (query: ListQuery) => Promise<Listed<Item>>, query?: ListQuery): Promise<Item[]> {
+  const items: Item[] = [];
+  let cursor: string | undefined;
+  do {
+    const answer = await page({ ...query, cursor });
+    items.push(...answer.items);
+    cursor = answer.next ?? undefined;
+  } while (cursor !== undefined);
+  return items;
+}
+
+function create<Schema extends z.ZodType>(
+  transport: Transport,
+  schema: Schema,
+  path: string,
+  body: { id?: string | undefined },
+  newId: () => string,
+): Promise<z.output<Schema>> {
+  const named = { ...body, id: body.id ?? newId() };
+  return transport.json(schema, { method: "POST", path, body: named, repeatable: true });
+}
+
+function list<Schema extends z.ZodType>(
+  transport: Transport,
+  schema: Schema,
+  path: string,
+  query: ListQuery | undefined,
+): Promise<z.output<Schema>> {
+  return transport.json(schema, { method: "GET", path, query: { ...query } });
+}
+
+async function remove(transport: Transport, path: string): Promise<void> {
+  await transport.text({ method: "DELETE", path });
+}

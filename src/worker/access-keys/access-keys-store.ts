@@ -1,0 +1,161 @@
+/** Access keys in D1. Only ciphertext is written; lists never read it. */
+import { type AccessKey, type AccessKeyType, KeyPolicy } from "../../protocol/access-keys.ts";
+import { type Bytes, fromBlob } from "../lib/bytes.ts";
+import { must } from "../lib/d1.ts";
+import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
+
+interface KeyRow {
+  id: string;
+  project_id: string;
+  name: string;
+  type: AccessKeyType;
+  policy: string;
+  revision: number;
+  secret_version: number;
+  secret_bytes: number;
+  created_at: number;
+  created_by: string;
+  last_used_at: number | null;
+  last_used_job: string | null;
+  request_mac: ArrayBuffer | number[];
+}
+
+/** A key without its secret, and how large the secret is. */
+export interface StoredKey {
+  readonly key: AccessKey;
+  readonly secretBytes: number;
+}
+
+/** A key with its sealed record, for hand-over. */
+export interface SealedKey extends StoredKey {
+  readonly sealed: Bytes | null;
+}
+
+const columns = `id, project_id, name, type, policy, revision, secret_version, secret_bytes, created_at, created_by,
+  last_used_at, last_used_job`;
+
+export async function findKey(db: D1Database, projectId: string, id: string): Promise<AccessKey | null> {
+  const row = await db
+    .prepare(`SELECT ${columns} FROM access_keys WHERE project_id = ? AND id = ?`)
+    .bind(projectId, id)
+    .first<KeyRow>();
+  return row === null ? null : toKey(row);
+}
+
+export async function findRequestMac(db: D1Database, projectId: string, id: string): Promise<Bytes | null> {
+  const mac = await db
+    .prepare("SELECT request_mac FROM access_keys WHERE project_id = ? AND id = ?")
+    .bind(projectId, id)
+    .first<ArrayBuffer | number[]>("request_mac");
+  return mac === null ? null : fromBlob(mac);
+}
+
+export async function listKeys(
+  db: D1Database,
+  query: { projectId: string; name: string | null; afterId: string; limit: number },
+): Promise<AccessKey[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT ${columns} FROM access_keys
+       WHERE project_id = ?1 AND id > ?2 AND (?3 IS NULL OR name = ?3) ORDER BY id LIMIT ?4`,
+    )
+    .bind(query.projectId, query.afterId, query.name, query.limit)
+    .all<KeyRow>();
+  return results.map(toKey);
+}
+
+/** The keys of these names in the project; a name that is missing from the answer does not exist there. */
+export async function findKeysByName(db: D1Database, projectId: string, names: readonly string[]) {
+  const { results } = await db
+    .prepare(`SELECT ${columns} FROM access_keys WHERE project_id = ? AND name IN (SELECT value FROM json_each(?))`)
+    .bind(projectId, JSON.stringify(names))
+    .all<KeyRow>();
+  return new Map(
+    results.map((row) => [row.name, { key: toKey(row), secretBytes: row.secret_bytes } satisfies StoredKey]),
+  );
+}
+
+/** The same with their sealed records. */
+export async function findSealedKeys(db: D1Database, projectId: string, names: readonly string[]) {
+  const { results } = await db
+    .prepare(
+      `SELECT ${columns}, sealed FROM access_keys
+       WHERE project_id = ? AND name IN (SELECT value FROM json_each(?))`,
+    )
+    .bind(projectId, JSON.stringify(names))
+    .all<KeyRow & { sealed: ArrayBuffer | number[] | null }>();
+  return new Map(
+    results.map((row) => {
+      const sealed = row.sealed === null ? null : fromBlob(row.sealed);
+      return [row.name, { key: toKey(row), secretBytes: row.secret_bytes, sealed } satisfies SealedKey];
+    }),
+  );
+}
+
+export interface NewKey {
+  readonly key: AccessKey;
+  readonly sealed: Bytes | null;
+  readonly secretBytes: number;
+  readonly requestMac: Bytes;
+  readonly createdAt: EpochMs;
+}
+
+export function insertKey(db: D1Database, { key, sealed, secretBytes, requestMac, createdAt }: NewKey) {
+  return db
+    .prepare(
+      `INSERT INTO access_keys
+         (id, project_id, name, type, sealed, secret_bytes, secret_version, policy, revision, request_mac, created_at,
+          created_by)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    .bind(
+      key.id,
+      key.project_id,
+      key.name,
+      key.type,
+      sealed,
+      secretBytes,
+      key.secret_version,
+      JSON.stringify(key.policy),
+      key.revision,
+      requestMac,
+      createdAt,
+      key.created_by,
+    );
+}
+
+/** Deletes a key that no unfinished job names; the batch aborts where one does. */
+export function deleteKey(db: D1Database, projectId: string, id: string): D1PreparedStatement[] {
+  return [
+    must(
+      db,
+      `SELECT 1 WHERE NOT EXISTS (
+         SELECT 1 FROM job_keys jk JOIN jobs j ON j.id = jk.job_id WHERE jk.key_id = ? AND j.state <> 'finished')`,
+      id,
+    ),
+    db.prepare("DELETE FROM access_keys WHERE project_id = ? AND id = ?").bind(projectId, id),
+  ];
+}
+
+/** Remembers the last job that was handed each of these keys. */
+export function touchKeys(db: D1Database, ids: readonly string[], jobId: string, now: EpochMs): D1PreparedStatement {
+  return db
+    .prepare("UPDATE access_keys SET last_used_at = ?, last_used_job = ? WHERE id IN (SELECT value FROM json_each(?))")
+    .bind(now, jobId, JSON.stringify(ids));
+}
+
+function toKey(row: KeyRow): AccessKey {
+  return {
+    id: row.id,
+    project_id: row.project_id,
+    name: row.name,
+    type: row.type,
+    policy: KeyPolicy.parse(JSON.parse(row.policy)),
+    revision: row.revision,
+    secret_version: row.secret_version,
+    created_at: toTimestamp(row.created_at),
+    created_by: row.created_by,
+    last_used_at: toTimestampOrNull(row.last_used_at),
+    last_used_job: row.last_used_job,
+  };
+}

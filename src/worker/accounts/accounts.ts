@@ -1,0 +1,212 @@
+/** Accounts: the first owner, API tokens, and who a credential belongs to. Until members exist a person is a token. */
+import type { ApiToken, ApiTokenCreate, ApiTokenCreated, Bootstrapped } from "../../protocol/accounts.ts";
+import type { Listed, Page } from "../../protocol/list.ts";
+import { type Person, roleAtLeast } from "../../protocol/principal.ts";
+import { auditRow } from "../audit/audit.ts";
+import { insertAudit } from "../audit/audit-store.ts";
+import { equalDigests, newToken, sha256, tokenDigest } from "../crypto/digests.ts";
+import { type HeldKeys, sealSelfTest } from "../crypto/keyring.ts";
+import { type Sealer, sameRequest } from "../crypto/sealer.ts";
+import { firstSealingKey } from "../crypto/sealing-store.ts";
+import { type Random, utf8 } from "../lib/bytes.ts";
+import { violatesUnique } from "../lib/d1.ts";
+import { bindingUnusable, Fault, invalidField, notFound, taken, unauthenticated } from "../lib/fault.ts";
+import { type Created, uuidv7 } from "../lib/ids.ts";
+import { paged } from "../lib/paging.ts";
+import { type Clock, type EpochMs, plusSeconds, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
+import {
+  findLiveToken,
+  findToken,
+  insertBootstrap,
+  insertOrganization,
+  insertToken,
+  listTokens,
+  loadOrganization,
+  type NewToken,
+  type Organization,
+  revokeToken,
+} from "./accounts-store.ts";
+import { mayDo, requireMay } from "./permissions.ts";
+
+export interface AccountsPorts {
+  readonly db: D1Database;
+  readonly sealer: Sealer;
+  readonly held: HeldKeys;
+  readonly bootstrapToken: string | null;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Accounts {
+  bootstrap(request: { bootstrap_token: string; organization: string; token_name: string }): Promise<Bootstrapped>;
+  authenticate(credential: string): Promise<Person>;
+  organization(): Promise<Organization>;
+  createToken(person: Person, request: ApiTokenCreate): Promise<Created<ApiTokenCreated>>;
+  listTokens(person: Person, projectId: string | null, page: Page): Promise<Listed<ApiToken>>;
+  revokeToken(person: Person, id: string): Promise<void>;
+}
+
+export function createAccounts(ports: AccountsPorts): Accounts {
+  const { db, clock } = ports;
+  return {
+    bootstrap: (request) => bootstrap(ports, request),
+    createToken: (person, request) => createToken(ports, person, request),
+    revokeToken: (person, id) => revoke(ports, person, id),
+    async authenticate(credential) {
+      const digest = await tokenDigest("api", credential);
+      const token = digest === null ? null : await findLiveToken(db, digest, clock());
+      if (token === null) throw unauthenticated();
+      return toPerson(token);
+    },
+    async organization() {
+      const organization = await loadOrganization(db);
+      if (organization === null)
+        throw new Fault("unavailable", "this deployment has no organization yet: bootstrap it");
+      return organization;
+    },
+    listTokens(person, projectId, page) {
+      const scope = person.projectId ?? projectId;
+      requireMay(person, "token.manage", scope);
+      return paged(page, (afterId, limit) => listTokens(db, scope, afterId, limit));
+    },
+  };
+}
+
+export function toPerson(token: ApiToken): Person {
+  return { kind: "token", id: token.id, name: token.name, role: token.role, projectId: token.project_id };
+}
+
+/**
+ * Lets the bearer of BOOTSTRAP_TOKEN in as owner, once for each value of it. The first time it also names the
+ * organization and brings in the sealing key; later, with a new value, it is the way back in (break-glass).
+ */
+async function bootstrap(ports: AccountsPorts, request: Parameters<Accounts["bootstrap"]>[0]): Promise<Bootstrapped> {
+  const { db, clock, random, bootstrapToken } = ports;
+  if (bootstrapToken === null) throw bindingUnusable("BOOTSTRAP_TOKEN", "is not set");
+  const digest = await sha256(utf8(request.bootstrap_token));
+  if (!equalDigests(digest, await sha256(utf8(bootstrapToken)))) throw unauthenticated();
+  const now = clock();
+  const existing = await loadOrganization(db);
+  if (existing !== null && existing.name !== request.organization) {
+    throw new Fault("conflict", "the organization has another name, which never changes");
+  }
+  const organization = existing ?? { id: uuidv7(now, random), name: request.organization };
+  const token = newToken("api", random);
+  const stored: NewToken = {
+    id: uuidv7(now, random),
+    digest: await sha256(utf8(token)),
+    name: request.token_name,
+    role: "owner",
+    projectId: null,
+    expiresAt: null,
+    requestMac: new Uint8Array(),
+    createdAt: now,
+    createdBy: null,
+  };
+  const audit = await auditRow(
+    {
+      action: "organization.bootstrap",
+      principal: { kind: "bootstrap", id: organization.id },
+      details: { token_id: stored.id, first: existing === null },
+    },
+    now,
+  );
+  try {
+    await db.batch([
+      ...(existing === null
+        ? [...(await sealingKeyStatements(ports, now)), insertOrganization(db, organization, now)]
+        : []),
+      insertBootstrap(db, digest, stored.id, now),
+      insertToken(db, stored),
+      insertAudit(db, audit),
+    ]);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes("UNIQUE constraint failed"))) throw error;
+    throw new Fault("conflict", "this BOOTSTRAP_TOKEN was used; put a new value to be let in again", { cause: error });
+  }
+  return { organization, token: { ...shown(stored), token } };
+}
+
+async function sealingKeyStatements({ db, held, random }: AccountsPorts, now: EpochMs) {
+  const [key] = held.keys;
+  const [problem] = held.problems;
+  if (key === undefined)
+    throw bindingUnusable(problem?.binding ?? "ACCESS_KEY_ENCRYPTION", problem?.detail ?? "is not set");
+  return firstSealingKey(db, key, await sealSelfTest(key, random), now);
+}
+
+async function createToken(
+  ports: AccountsPorts,
+  person: Person,
+  request: ApiTokenCreate,
+): Promise<Created<ApiTokenCreated>> {
+  const { db, clock, random, sealer } = ports;
+  requireMay(person, "token.manage", request.project_id);
+  // A credential made with a credential gets the intersection of rights.
+  if (!roleAtLeast(person.role, request.role)) throw invalidField("/role", "must not be above your own");
+  const now = clock();
+  const token = newToken("api", random);
+  const stored: NewToken = {
+    id: request.id ?? uuidv7(now, random),
+    digest: await sha256(utf8(token)),
+    name: request.name,
+    role: request.role,
+    projectId: request.project_id,
+    expiresAt: request.expires_in_seconds === null ? null : plusSeconds(now, request.expires_in_seconds),
+    requestMac: await sealer.requestMac(request),
+    createdAt: now,
+    createdBy: person.id,
+  };
+  const audit = await auditRow(
+    {
+      action: "token.create",
+      principal: person,
+      ...(stored.projectId !== null && { projectId: stored.projectId }),
+      details: { token_id: stored.id, role: stored.role, expires_at: toTimestampOrNull(stored.expiresAt) },
+    },
+    now,
+  );
+  try {
+    await db.batch([insertToken(db, stored), insertAudit(db, audit)]);
+  } catch (error) {
+    if (error instanceof Error && error.message.includes("FOREIGN KEY")) throw notFound();
+    if (!violatesUnique(error, "api_tokens.id")) throw error;
+    return { value: await retriedToken(ports, person, stored), isNew: false };
+  }
+  return { value: { ...shown(stored), token }, isNew: true };
+}
+
+/** What the same request made before. The token itself was shown once and is gone. */
+async function retriedToken({ db }: AccountsPorts, person: Person, stored: NewToken): Promise<ApiTokenCreated> {
+  const existing = await findToken(db, stored.id);
+  if (
+    existing === null ||
+    existing.token.created_by !== person.id ||
+    !sameRequest(existing.requestMac, stored.requestMac)
+  ) {
+    throw taken("/id", "is in use");
+  }
+  return existing.token;
+}
+
+async function revoke({ db, clock }: AccountsPorts, person: Person, id: string): Promise<void> {
+  const stored = await findToken(db, id);
+  if (stored === null || !(mayDo(person, "token.manage", stored.token.project_id) || person.id === id))
+    throw notFound();
+  const now = clock();
+  const audit = await auditRow({ action: "token.revoke", principal: person, details: { token_id: id } }, now);
+  await db.batch([revokeToken(db, id, now), insertAudit(db, audit)]);
+}
+
+function shown(token: NewToken): ApiToken {
+  return {
+    id: token.id,
+    name: token.name,
+    role: token.role,
+    project_id: token.projectId,
+    expires_at: toTimestampOrNull(token.expiresAt),
+    created_at: toTimestamp(token.createdAt),
+    created_by: token.createdBy,
+    revoked_at: null,
+  };
+}

@@ -1,0 +1,110 @@
+import * as z from "zod";
+import {
+  ApiTokenCreate,
+  ApiTokenCreated,
+  ApiTokenList,
+  Bootstrapped,
+  BootstrapRequest,
+  ProjectPage,
+  WhoAmI,
+} from "../../protocol/accounts.ts";
+import { Id } from "../../protocol/ids.ts";
+import { limits } from "../../protocol/limits.ts";
+import { AuditRecord, listAudit } from "../audit/audit-store.ts";
+import { created, empty, json } from "../http/reply.ts";
+import { type Route, route } from "../http/route.ts";
+import type { Accounts } from "./accounts.ts";
+import { requireMay } from "./permissions.ts";
+
+export function accountRoutes(accounts: Accounts): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/api/v1/bootstrap",
+      access: "public",
+      summary: "Let the bearer of BOOTSTRAP_TOKEN in as owner, once for each value of it",
+      body: BootstrapRequest,
+      answers: { 201: { description: "the owner's token, shown once", schema: Bootstrapped } },
+      handle: async ({ body }) => json(201, await accounts.bootstrap(body)),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/whoami",
+      access: "person",
+      summary: "Show who the presented token is",
+      answers: { 200: { description: "you", schema: WhoAmI } },
+      async handle({ principal }) {
+        const { id, name, role, projectId } = principal;
+        return json(200, {
+          organization: await accounts.organization(),
+          token: { id, name, role, project_id: projectId },
+        });
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/tokens",
+      access: "person",
+      summary: "Make an API token; it is shown once",
+      body: ApiTokenCreate,
+      answers: {
+        201: { description: "made; `token` is shown this once", schema: ApiTokenCreated },
+        200: { description: "made before", schema: ApiTokenCreated },
+      },
+      handle: async ({ principal, body }) => created(await accounts.createToken(principal, body)),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/tokens",
+      access: "person",
+      summary: "List API tokens, never the tokens themselves",
+      query: ProjectPage,
+      answers: { 200: { description: "a page", schema: ApiTokenList } },
+      handle: async ({ principal, query }) =>
+        json(200, await accounts.listTokens(principal, query.project_id ?? null, query)),
+    }),
+    route({
+      method: "DELETE",
+      path: "/api/v1/tokens/:token_id",
+      access: "person",
+      summary: "Revoke an API token, one's own or as owner",
+      answers: { 204: { description: "revoked", schema: null } },
+      async handle({ principal, params }) {
+        await accounts.revokeToken(principal, params.token_id);
+        return empty(204);
+      },
+    }),
+  ];
+}
+
+const AuditQuery = z.object({
+  before: z.coerce.number().int().min(1).optional(),
+  job_id: Id.optional(),
+  key_id: Id.optional(),
+  limit: z.coerce.number().int().min(1).max(limits.listItems).default(100),
+});
+
+export function auditRoutes(db: D1Database): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/v1/audit",
+      access: "person",
+      summary: "Read the audit record, newest first",
+      query: AuditQuery,
+      answers: {
+        200: {
+          description: "a page; `next` goes into `before`",
+          schema: z.object({ items: z.array(AuditRecord), next: z.int().nullable() }),
+        },
+      },
+      async handle({ principal, query }) {
+        requireMay(principal, "audit.read", null);
+        const beforeSeq = query.before ?? Number.MAX_SAFE_INTEGER;
+        const { limit, job_id: jobId = null, key_id: keyId = null } = query;
+        const items = await listAudit(db, { beforeSeq, jobId, keyId, limit });
+        return json(200, { items, next: items.length === limit ? (items.at(-1)?.seq ?? null) : null });
+      },
+    }),
+  ];
+}

@@ -1,0 +1,186 @@
+/** Agent types: named queues, each a trust boundary, since whoever runs an agent there owns its jobs' secrets. */
+import type {
+  AgentType,
+  AgentTypeCreate,
+  RegistrationToken,
+  RegistrationTokenCreate,
+} from "../../protocol/agent-types.ts";
+import type { Listed, Page } from "../../protocol/list.ts";
+import type { Person } from "../../protocol/principal.ts";
+import { mayDo, requireMay } from "../accounts/permissions.ts";
+import { auditRow } from "../audit/audit.ts";
+import { insertAudit } from "../audit/audit-store.ts";
+import { newToken, sha256 } from "../crypto/digests.ts";
+import { type Sealer, sameRequest } from "../crypto/sealer.ts";
+import type { AgentTypeLookup } from "../jobs/start-job.ts";
+import { type Random, utf8 } from "../lib/bytes.ts";
+import { violatesUnique } from "../lib/d1.ts";
+import { Fault, notFound, refusedField, taken } from "../lib/fault.ts";
+import { type Created, uuidv7 } from "../lib/ids.ts";
+import { paged } from "../lib/paging.ts";
+import { type Clock, plusSeconds, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
+import { typeRefusal } from "./agent-type-policy.ts";
+import {
+  findAgentType,
+  findAgentTypeByName,
+  findRegistrationToken,
+  insertAgentType,
+  insertRegistrationToken,
+  listAgentTypes,
+  type NewRegistrationToken,
+} from "./agent-types-store.ts";
+
+export interface AgentTypesPorts {
+  readonly db: D1Database;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface AgentTypes {
+  create(person: Person, request: AgentTypeCreate): Promise<Created<AgentType>>;
+  list(person: Person, name: string | null, page: Page): Promise<Listed<AgentType>>;
+  show(person: Person, id: string): Promise<AgentType>;
+  createRegistrationToken(
+    person: Person,
+    agentTypeId: string,
+    request: RegistrationTokenCreate,
+  ): Promise<Created<RegistrationToken>>;
+}
+
+export function createAgentTypes(ports: AgentTypesPorts): AgentTypes {
+  const { db } = ports;
+  const show = async (person: Person, id: string) => {
+    const agentType = (await findAgentType(db, id))?.agentType ?? null;
+    if (
+      agentType === null ||
+      !agentType.policy.project_ids.some((project) => mayDo(person, "agent_type.read", project))
+    ) {
+      throw notFound();
+    }
+    // The other projects of a shared type are none of a project's business.
+    return visibleTo(person, agentType);
+  };
+  return {
+    show,
+    create: (person, request) => create(ports, person, request),
+    list(person, name, page) {
+      requireMay(person, "agent_type.read", person.projectId);
+      return paged(page, async (afterId, limit) => {
+        const types = await listAgentTypes(db, { projectId: person.projectId, name, afterId, limit });
+        return types.map((agentType) => visibleTo(person, agentType));
+      });
+    },
+    async createRegistrationToken(person, agentTypeId, request) {
+      await show(person, agentTypeId);
+      const agentType = (await findAgentType(db, agentTypeId))?.agentType;
+      if (agentType === undefined) throw notFound();
+      requireEverywhere(person, "registration_token.create", agentType.policy.project_ids);
+      return createRegistrationToken(ports, person, agentTypeId, request);
+    },
+  };
+}
+
+/** What starting a job asks of agent types. */
+export function agentTypeLookup(db: D1Database): AgentTypeLookup {
+  return {
+    async find(name) {
+      const agentType = (await findAgentTypeByName(db, name))?.agentType;
+      if (agentType === undefined) return null;
+      const { id, policy } = agentType;
+      return { id, name, refusal: (projectId, git) => typeRefusal(policy, projectId, git) };
+    },
+  };
+}
+
+function visibleTo(person: Person, agentType: AgentType): AgentType {
+  if (person.projectId === null) return agentType;
+  const project_ids = agentType.policy.project_ids.filter((id) => id === person.projectId);
+  return { ...agentType, policy: { ...agentType.policy, project_ids } };
+}
+
+/** A type that serves several projects takes the right in each of them: whoever runs its agents sees all their jobs. */
+function requireEverywhere(
+  person: Person,
+  action: "agent_type.create" | "registration_token.create",
+  projectIds: readonly string[],
+): void {
+  if (projectIds.every((id) => mayDo(person, action, id))) return;
+  throw new Fault("forbidden", "this takes the role manager in every project that the agent type serves");
+}
+
+async function create(ports: AgentTypesPorts, person: Person, request: AgentTypeCreate): Promise<Created<AgentType>> {
+  const { db, sealer, clock, random } = ports;
+  requireMay(person, "agent_type.create", person.projectId);
+  requireEverywhere(person, "agent_type.create", request.policy.project_ids);
+  const now = clock();
+  const id = request.id ?? uuidv7(now, random);
+  const { name, policy } = request;
+  const agentType = { id, name, policy, revision: 1, created_at: toTimestamp(now), created_by: person.id };
+  const requestMac = await sealer.requestMac(request);
+  const details = { agent_type_id: id, name };
+  const audit = await auditRow({ action: "agent_type.create", principal: person, details }, now);
+  try {
+    await db.batch([...insertAgentType(db, agentType, requestMac, now), insertAudit(db, audit)]);
+    return { value: agentType, isNew: true };
+  } catch (error) {
+    if (error instanceof Error && error.message.includes("FOREIGN KEY")) {
+      throw refusedField("/policy/project_ids", "names a project that does not exist");
+    }
+    if (violatesUnique(error, "agent_types.name")) throw taken("/name", "is taken by another agent type");
+    if (!violatesUnique(error, "agent_types.id")) throw error;
+    const existing = await findAgentType(db, id);
+    if (existing?.agentType.created_by !== person.id || !sameRequest(existing.requestMac, requestMac)) {
+      throw taken("/id", "is in use");
+    }
+    return { value: existing.agentType, isNew: false };
+  }
+}
+
+async function createRegistrationToken(
+  { db, sealer, clock, random }: AgentTypesPorts,
+  person: Person,
+  agentTypeId: string,
+  request: RegistrationTokenCreate,
+): Promise<Created<RegistrationToken>> {
+  const now = clock();
+  const token = newToken("reg", random);
+  const stored: NewRegistrationToken = {
+    id: request.id ?? uuidv7(now, random),
+    agentTypeId,
+    digest: await sha256(utf8(token)),
+    uses: request.uses,
+    expiresAt: request.expires_in_seconds === null ? null : plusSeconds(now, request.expires_in_seconds),
+    requestMac: await sealer.requestMac({ agentTypeId, ...request }),
+    createdAt: now,
+    createdBy: person.id,
+  };
+  const details = {
+    agent_type_id: agentTypeId,
+    registration_token_id: stored.id,
+    uses: stored.uses,
+    expires_at: toTimestampOrNull(stored.expiresAt),
+  };
+  const audit = await auditRow({ action: "registration_token.create", principal: person, details }, now);
+  try {
+    await db.batch([insertRegistrationToken(db, stored), insertAudit(db, audit)]);
+  } catch (error) {
+    if (!violatesUnique(error, "registration_tokens.id")) throw error;
+    const existing = await findRegistrationToken(db, stored.id);
+    if (existing?.createdBy !== person.id || !sameRequest(existing.requestMac, stored.requestMac)) {
+      throw taken("/id", "is in use");
+    }
+    return { value: existing.token, isNew: false };
+  }
+  const { id, uses: uses_left, expiresAt } = stored;
+  const created_at = toTimestamp(now);
+  const value = {
+    id,
+    agent_type_id: agentTypeId,
+    uses_left,
+    expires_at: toTimestampOrNull(expiresAt),
+    created_at,
+    token,
+  };
+  return { value, isNew: true };
+}

@@ -1,0 +1,96 @@
+/**
+ * What stands in the database before a secret leaves: an audit row for each key that will be opened, for the
+ * token and for the fetch, the ledger row, and under which key the masks rest. One guarded batch: all or nothing.
+ */
+import type { AccessKey } from "../../protocol/access-keys.ts";
+import type { Job } from "../../protocol/jobs.ts";
+import { touchKeys } from "../access-keys/access-keys-store.ts";
+import { type AuditEntry, auditRow } from "../audit/audit.ts";
+import { insertAudit } from "../audit/audit-store.ts";
+import type { Sealer } from "../crypto/sealer.ts";
+import type { SignedIdentity } from "../identity/issuer.ts";
+import { insertDefaultMint } from "../identity/ledger-store.ts";
+import type { Bytes } from "../lib/bytes.ts";
+import { isGuardFailure, must, violatesUnique } from "../lib/d1.ts";
+import { Fault, notFound } from "../lib/fault.ts";
+import type { Clock } from "../lib/time.ts";
+
+export interface HandOverRecord {
+  readonly agentId: string;
+  readonly job: Job;
+  readonly keys: readonly AccessKey[];
+  /** Null where the job gets no token. */
+  readonly identity: SignedIdentity | null;
+  readonly maskKeyId: Bytes;
+}
+
+/** @throws Fault `not_found` where the job is no longer this claim's; `unavailable` where a twin fetch won. */
+export async function recordHandOver(
+  { db, sealer, clock }: { db: D1Database; sealer: Sealer; clock: Clock },
+  record: HandOverRecord,
+): Promise<void> {
+  const { agentId, job, keys, identity, maskKeyId } = record;
+  const now = clock();
+  const rows = await Promise.all(auditEntries(record).map((entry) => auditRow(entry, now)));
+  const batch = [
+    must(
+      db,
+      `SELECT 1 FROM jobs WHERE id = ? AND agent_id = ? AND claim_number = ? AND state = 'running'
+         AND fetch_closed_at IS NULL`,
+      job.id,
+      agentId,
+      job.claim_number,
+    ),
+    ...rows.map((row) => insertAudit(db, row)),
+    db.prepare("UPDATE jobs SET mask_key_id = ? WHERE id = ?").bind(maskKeyId, job.id),
+    ...(keys.length === 0
+      ? []
+      : [
+          touchKeys(
+            db,
+            keys.map(({ id }) => id),
+            job.id,
+            now,
+          ),
+        ]),
+    ...(identity === null ? [] : [recordMint(db, identity, record)]),
+  ];
+  try {
+    await sealer.write(() => db.batch(batch));
+  } catch (error) {
+    if (isGuardFailure(error)) throw notFound();
+    if (violatesUnique(error, "identity_ledger.job_id")) {
+      // Two fetches at once both minted; the one that lost asks again, and finds the other's row.
+      throw new Fault("unavailable", "the job is being handed over", { cause: error, retryAfterSeconds: 1 });
+    }
+    throw error;
+  }
+}
+
+function recordMint(db: D1Database, identity: SignedIdentity, { job, agentId }: HandOverRecord): D1PreparedStatement {
+  const { mint, sub } = identity;
+  return insertDefaultMint(db, { ...mint, sub, jobId: job.id, claimNumber: job.claim_number, agentId });
+}
+
+function auditEntries({ agentId, job, keys, identity }: HandOverRecord): AuditEntry[] {
+  const common = { principal: { kind: "agent", id: agentId }, projectId: job.project_id, jobId: job.id } as const;
+  const claim = { claim_number: job.claim_number };
+  return [
+    { ...common, action: "job.fetch", details: claim },
+    ...keys.map((key) => ({
+      ...common,
+      action: "key.unseal" as const,
+      keyId: key.id,
+      details: { ...claim, name: key.name, secret_version: key.secret_version },
+    })),
+    ...(identity === null
+      ? []
+      : [
+          {
+            ...common,
+            action: "identity.mint" as const,
+            details: { jti: identity.mint.jti, kid: identity.mint.kid, sub: identity.sub },
+          },
+        ]),
+  ];
+}

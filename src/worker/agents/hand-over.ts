@@ -1,0 +1,220 @@
+/**
+ * Hand-over: the moment when secrets leave. Policies are asked again, the audit rows and the ledger row stand
+ * first, keys are opened, the log's masks are armed, and only then is the agent answered (DESIGN section 8).
+ */
+import type { JobRequest } from "../../protocol/agent-protocol.ts";
+import type { JobSpec } from "../../protocol/jobs.ts";
+import type { Project } from "../../protocol/projects.ts";
+import { openKey } from "../access-keys/access-keys.ts";
+import { findSealedKeys, type SealedKey } from "../access-keys/access-keys-store.ts";
+import { decide } from "../access-keys/key-policy.ts";
+import type { Organization } from "../accounts/accounts-store.ts";
+import { tokenDigest } from "../crypto/digests.ts";
+import { signMacToken } from "../crypto/mac-token.ts";
+import type { Sealer } from "../crypto/sealer.ts";
+import type { IdentityContext } from "../identity/claims.ts";
+import type { Issuer, SignedIdentity } from "../identity/issuer.ts";
+import { findDefaultMint } from "../identity/ledger-store.ts";
+import { openSpec } from "../jobs/job-spec.ts";
+import type { Jobs } from "../jobs/jobs.ts";
+import { findSealedSpec, type StoredJob } from "../jobs/jobs-store.ts";
+import { Fault, notFound } from "../lib/fault.ts";
+import { type Clock, type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
+import type { Arming } from "../logs/log-room.ts";
+import { encodeMasks, masksContext, unmaskable } from "../logs/needles.ts";
+import type { Projects } from "../projects/projects.ts";
+import { typeRefusal } from "./agent-type-policy.ts";
+import { findAgentType } from "./agent-types-store.ts";
+import { findAgentWithJob } from "./agents-store.ts";
+import { recordHandOver } from "./hand-over-store.ts";
+import { jobEnvironment } from "./job-environment.ts";
+import { buildEmptyRequest, buildJobRequest, type OpenedKey, secretValues } from "./job-request.ts";
+
+/** A log token outlives its job's time limit by this much: the last of the log may come late. */
+const logTokenGraceSeconds = 900;
+
+export interface HandOverPorts {
+  readonly db: D1Database;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly issuer: Issuer;
+  readonly issuerUrl: string;
+  readonly agentLostSeconds: number;
+  organization(): Promise<Organization>;
+  readonly projects: Pick<Projects, "find">;
+  readonly jobs: Pick<Jobs, "finish">;
+  readonly log: {
+    /** Readies the job's room. @throws where it cannot be: then nothing is handed over. */
+    arm(arming: Arming): Promise<void>;
+    notice(jobId: string, text: string): Promise<void>;
+  };
+}
+
+export interface HandOver {
+  /** @throws Fault `not_found` unless the job is this agent's, and not yet running. Idempotent. */
+  fetch(credential: string, jobId: string): Promise<JobRequest>;
+  /** A fresh log token for the agent's job. @throws Fault `refused` where it has none. */
+  refresh(credential: string): Promise<{ token: string }>;
+}
+
+export function createHandOver(ports: HandOverPorts): HandOver {
+  const agentAndJob = async (credential: string) => {
+    const digest = await tokenDigest("agt", credential);
+    const found = digest === null ? null : await findAgentWithJob(ports.db, digest);
+    if (found === null) throw notFound();
+    return found;
+  };
+  return {
+    async fetch(credential, jobId) {
+      const { agent, job } = await agentAndJob(credential);
+      if (job === null || job.job.id !== jobId || job.fetchClosed) throw notFound();
+      return job.job.state === "stopping" ? handOverNothing(ports, agent.id, job) : handOver(ports, agent.id, job);
+    },
+    async refresh(credential) {
+      const { agent, job } = await agentAndJob(credential);
+      if (job === null) throw new Fault("refused", "no job is assigned to this agent");
+      return { token: await logToken(ports, agent.id, job) };
+    },
+  };
+}
+
+/** Everything of a job that its hand-over needs. */
+interface Prepared {
+  readonly project: Project;
+  readonly organization: Organization;
+  readonly spec: JobSpec;
+  readonly keys: readonly { readonly use: JobSpec["keys"][number]; readonly sealed: SealedKey }[];
+}
+
+async function handOver(ports: HandOverPorts, agentId: string, stored: StoredJob): Promise<JobRequest> {
+  const { job } = stored;
+  const prepared = await prepare(ports, stored);
+  if (typeof prepared === "string") return refuse(ports, stored, prepared);
+  const identity = await identityOf(ports, stored, prepared);
+  await recordHandOver(ports, {
+    agentId,
+    job,
+    keys: prepared.keys.map(({ sealed }) => sealed.key),
+    identity,
+    maskKeyId: (await ports.sealer.current()).id,
+  });
+  const keys = await openKeys(ports, stored, prepared);
+  const logger = { url: `${ports.issuerUrl}/api/v1/logs/${job.id}`, token: await logToken(ports, agentId, stored) };
+  const tokens: [string, string][] = [["log token", logger.token]];
+  if (identity !== null) tokens.push(["SEMAPHORE_OIDC_TOKEN", identity.token]);
+  await armLog(ports, stored, secretValues(prepared.spec, keys, tokens));
+  if (identity === null) await ports.log.notice(job.id, "No identity token: jobs of forks get none.");
+  const environment = jobEnvironment({
+    issuer: ports.issuerUrl,
+    organizationId: prepared.organization.id,
+    project: prepared.project,
+    job,
+    identityToken: identity?.token ?? null,
+  });
+  return buildJobRequest({ jobId: job.id, jobName: job.name, spec: prepared.spec, keys, environment, logger });
+}
+
+/** What is handed over, or in words why nothing is. Every policy is asked again: it may have changed since. */
+async function prepare(ports: HandOverPorts, { job, agentTypeId }: StoredJob): Promise<Prepared | string> {
+  const { db, sealer } = ports;
+  const [project, organization, sealedSpec, agentType] = await Promise.all([
+    ports.projects.find(job.project_id),
+    ports.organization(),
+    findSealedSpec(db, job.id),
+    findAgentType(db, agentTypeId),
+  ]);
+  if (project === null || sealedSpec === null || agentType === null) throw notFound();
+  const refusal = typeRefusal(agentType.agentType.policy, job.project_id, job.git);
+  if (refusal !== null) return `agent type ${job.agent_type}: ${refusal}`;
+  const spec = await openSpec(sealer, job, sealedSpec);
+  const names = spec.keys.map((use) => use.key);
+  const found = names.length === 0 ? new Map<string, SealedKey>() : await findSealedKeys(db, job.project_id, names);
+  const keys: Prepared["keys"][number][] = [];
+  for (const use of spec.keys) {
+    const sealed = found.get(use.key);
+    if (sealed === undefined) return `access key ${use.key}: no such key in this project`;
+    const decision = decide(sealed.key.policy, job.git, job.agent_type);
+    if (!decision.allowed) return `access key ${use.key}: ${decision.explanation}`;
+    keys.push({ use, sealed });
+  }
+  return { project, organization, spec, keys };
+}
+
+/** The job ends before it starts, its log says why, and the agent finds nothing to fetch. */
+async function refuse({ jobs }: HandOverPorts, { job }: StoredJob, reason: string): Promise<never> {
+  await jobs.finish({ id: job.id, result: "failed", reason, claimNumber: job.claim_number });
+  throw notFound();
+}
+
+async function openKeys(ports: HandOverPorts, stored: StoredJob, { keys }: Prepared): Promise<OpenedKey[]> {
+  const opened: OpenedKey[] = [];
+  for (const { use, sealed } of keys) {
+    try {
+      opened.push({ use, secret: await openKey(ports.sealer, sealed) });
+    } catch (error) {
+      // Altered or moved: trying again would not help, so the job must not wait for it.
+      if (!(error instanceof Fault) || error.code !== "sealed_unreadable") throw error;
+      const reason = `access key ${use.key}: ${error.detail}`;
+      await ports.jobs.finish({ id: stored.job.id, result: "failed", reason, claimNumber: stored.job.claim_number });
+      throw error;
+    }
+  }
+  return opened;
+}
+
+/** The claim's identity token: the same one when the agent fetches again, none for a fork. */
+async function identityOf(
+  { db, issuer, issuerUrl }: HandOverPorts,
+  { job }: StoredJob,
+  { project, organization }: Prepared,
+): Promise<SignedIdentity | null> {
+  if (job.git.fork) return null;
+  const context: IdentityContext = {
+    issuer: issuerUrl,
+    org: organization,
+    project,
+    repository: project.repository,
+    git: job.git,
+    workflowId: job.workflow_id,
+    pipelineId: job.pipeline_id,
+    jobId: job.id,
+    actor: job.created_by,
+  };
+  const earlier = await findDefaultMint(db, job.id, job.claim_number);
+  return earlier === null ? issuer.mint(context, job.time_limit_seconds) : issuer.again(context, earlier);
+}
+
+async function armLog(ports: HandOverPorts, stored: StoredJob, secrets: { name: string; value: string }[]) {
+  const { job } = stored;
+  const context = masksContext(job.project_id, job.id, job.claim_number);
+  const sealedMasks = await ports.sealer.seal(encodeMasks(secrets), context);
+  const { id: jobId, project_id: projectId, claim_number: claimNumber } = job;
+  await ports.log.arm({ jobId, projectId, claimNumber, sealedMasks, alarmAt: nextLook(ports, stored) });
+  const tooShort = unmaskable(secrets);
+  if (tooShort.length > 0) await ports.log.notice(job.id, `Too short to be masked: ${tooShort.join(", ")}.`);
+}
+
+/** The earliest moment at which one of the job's deadlines can pass. */
+function nextLook({ clock, agentLostSeconds }: HandOverPorts, { job, claimedAt }: StoredJob): EpochMs {
+  const now = clock();
+  const limitAt = plusSeconds(claimedAt ?? now, job.time_limit_seconds);
+  return Math.min(limitAt, plusSeconds(now, agentLostSeconds)) as EpochMs;
+}
+
+async function handOverNothing(ports: HandOverPorts, agentId: string, stored: StoredJob): Promise<JobRequest> {
+  const { job } = stored;
+  await armLog(ports, stored, []);
+  const logger = { url: `${ports.issuerUrl}/api/v1/logs/${job.id}`, token: await logToken(ports, agentId, stored) };
+  return buildEmptyRequest({ jobId: job.id, jobName: job.name, logger });
+}
+
+async function logToken({ sealer, clock }: HandOverPorts, agentId: string, { job, claimedAt }: StoredJob) {
+  const endsAt = plusSeconds(claimedAt ?? clock(), job.time_limit_seconds + logTokenGraceSeconds);
+  return signMacToken(await sealer.current(), {
+    kind: "log",
+    jobId: job.id,
+    agentId,
+    claimNumber: job.claim_number,
+    expiresAt: toSeconds(endsAt),
+  });
+}

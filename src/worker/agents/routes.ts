@@ -1,0 +1,151 @@
+/** The Semaphore self-hosted agent's protocol, and what people see of agents. Statuses are AGENT-PROTOCOL's. */
+import * as z from "zod";
+import {
+  JobRequest,
+  RefreshAnswer,
+  RegisterAnswer,
+  RegisterRequest,
+  SyncAnswer,
+  SyncRequest,
+} from "../../protocol/agent-protocol.ts";
+import {
+  AgentList,
+  AgentType,
+  AgentTypeCreate,
+  AgentTypeList,
+  RegistrationToken,
+  RegistrationTokenCreate,
+} from "../../protocol/agent-types.ts";
+import { Page } from "../../protocol/list.ts";
+import { Name } from "../../protocol/names.ts";
+import type { Person } from "../../protocol/principal.ts";
+import { requireMay } from "../accounts/permissions.ts";
+import { created, json, text } from "../http/reply.ts";
+import { type Route, route } from "../http/route.ts";
+import { paged } from "../lib/paging.ts";
+import type { AgentTypes } from "./agent-types.ts";
+import { listAgents } from "./agents-store.ts";
+import type { HandOver } from "./hand-over.ts";
+import type { Registration } from "./registration.ts";
+import type { Sync } from "./sync.ts";
+
+export interface AgentProtocol {
+  readonly registration: Registration;
+  readonly sync: Sync;
+  readonly handOver: HandOver;
+}
+
+const base = "/api/v1/self_hosted_agents";
+
+export function agentProtocolRoutes({ registration, sync, handOver }: AgentProtocol): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: `${base}/register`,
+      access: "bearer",
+      summary: "Agent: exchange a registration token for an access token",
+      body: RegisterRequest,
+      answers: { 201: { description: "registered", schema: RegisterAnswer } },
+      handle: async ({ credential, body }) => json(201, await registration.register(credential, body)),
+    }),
+    route({
+      method: "POST",
+      path: `${base}/sync`,
+      access: "bearer",
+      summary: "Agent: say what you do, hear what to do",
+      body: SyncRequest,
+      answers: { 200: { description: "what to do", schema: SyncAnswer } },
+      handle: async ({ credential, body }) => json(200, await sync(credential, body)),
+    }),
+    route({
+      method: "GET",
+      path: `${base}/jobs/:job_id`,
+      access: "bearer",
+      summary: "Agent: fetch the job that a sync gave; open until it runs",
+      answers: { 200: { description: "the job, with its secrets", schema: JobRequest } },
+      handle: async ({ credential, params }) => json(200, await handOver.fetch(credential, params.job_id)),
+    }),
+    route({
+      method: "POST",
+      path: `${base}/refresh`,
+      access: "bearer",
+      summary: "Agent: a fresh log token",
+      answers: { 200: { description: "the token", schema: RefreshAnswer } },
+      handle: async ({ credential }) => json(200, await handOver.refresh(credential)),
+    }),
+    route({
+      method: "POST",
+      path: `${base}/disconnect`,
+      access: "bearer",
+      summary: "Agent: goodbye",
+      answers: { 200: { description: "disconnected", schema: z.string(), contentType: "text/plain" } },
+      async handle({ credential }) {
+        await registration.disconnect(credential);
+        return text(200, "disconnected");
+      },
+    }),
+  ];
+}
+
+const NamedPage = Page.extend({ name: Name.optional() });
+
+export function agentTypeRoutes(agentTypes: AgentTypes, db: D1Database): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/api/v1/agent-types",
+      access: "person",
+      summary: "Make an agent type: a queue, and whose jobs it takes",
+      body: AgentTypeCreate,
+      answers: {
+        201: { description: "made", schema: AgentType },
+        200: { description: "made before", schema: AgentType },
+      },
+      handle: async ({ principal, body }) => created(await agentTypes.create(principal, body)),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/agent-types",
+      access: "person",
+      summary: "List the agent types that serve projects you may see",
+      query: NamedPage,
+      answers: { 200: { description: "a page", schema: AgentTypeList } },
+      handle: async ({ principal, query }) => json(200, await agentTypes.list(principal, query.name ?? null, query)),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/agent-types/:agent_type_id",
+      access: "person",
+      summary: "Show an agent type",
+      answers: { 200: { description: "the agent type", schema: AgentType } },
+      handle: async ({ principal, params }) => json(200, await agentTypes.show(principal, params.agent_type_id)),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/agent-types/:agent_type_id/registration-tokens",
+      access: "person",
+      summary: "Make a registration token; it is shown once",
+      body: RegistrationTokenCreate,
+      answers: {
+        201: { description: "made; `token` is shown this once", schema: RegistrationToken },
+        200: { description: "made before", schema: RegistrationToken },
+      },
+      handle: async ({ principal, params, body }) =>
+        created(await agentTypes.createRegistrationToken(principal, params.agent_type_id, body)),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/agents",
+      access: "person",
+      summary: "List connected agents",
+      query: Page,
+      answers: { 200: { description: "a page", schema: AgentList } },
+      handle: async ({ principal, query }) => json(200, await agentList(db, principal, query)),
+    }),
+  ];
+}
+
+function agentList(db: D1Database, person: Person, page: Page) {
+  requireMay(person, "agent.read", person.projectId);
+  return paged(page, (afterId, limit) => listAgents(db, person.projectId, afterId, limit));
+}

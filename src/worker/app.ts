@@ -1,0 +1,116 @@
+/** The router, built from the route tables: one fetch function for everything, one for the cached documents. */
+import { Health } from "../protocol/health.ts";
+import { accessKeyRoutes } from "./access-keys/routes.ts";
+import { accountRoutes, auditRoutes } from "./accounts/routes.ts";
+import { agentProtocolRoutes, agentTypeRoutes } from "./agents/routes.ts";
+import type { Config, Env } from "./env.ts";
+import { json } from "./http/reply.ts";
+import { type CallContext, type Route, route } from "./http/route.ts";
+import { createFetch, type Fetch } from "./http/router.ts";
+import { checkTransport } from "./http/transport.ts";
+import { identityRoutes, publicKeyRoutes } from "./identity/routes.ts";
+import { jobRoutes } from "./jobs/routes.ts";
+import { systemRandom } from "./lib/bytes.ts";
+import { bindingUnusable, unauthenticated } from "./lib/fault.ts";
+import { uuidv7 } from "./lib/ids.ts";
+import { systemClock } from "./lib/time.ts";
+import { logRoutes } from "./logs/routes.ts";
+import { projectRoutes } from "./projects/routes.ts";
+import { createServices, type Services } from "./services.ts";
+
+const newRequestId = () => uuidv7(systemClock(), systemRandom);
+
+/**
+ * Everything that the Worker answers; the cached documents through `publicKeys`. Without a usable ISSUER it is
+ * health alone, which says so.
+ */
+export function createApp(env: Env, config: Config, publicKeys: Fetch): Fetch {
+  const { issuer } = config;
+  if (issuer === null) return withoutIssuer(config);
+  const services = createServices(env, config, issuer);
+  return createFetch({
+    routes: routeTable(env, config, issuer, services).map((each) => (each.cached ? forwarded(each, publicKeys) : each)),
+    context: { authenticate: services.accounts.authenticate },
+    newRequestId,
+    check: (request) => checkTransport(new URL(request.url), issuer),
+  });
+}
+
+/** The public documents alone, for the entrypoint that Workers Cache stands in front of. */
+export function createPublicKeysApp(config: Config): Fetch {
+  const { issuer } = config;
+  if (issuer === null) return withoutIssuer(config);
+  return createFetch({
+    routes: publicRoutes(config, issuer),
+    context: strangers,
+    newRequestId,
+    check: () => undefined,
+  });
+}
+
+/** Every route there is, for the router, for OpenAPI and for the tests that hold them against the documents. */
+export function routeTable(env: Env, config: Config, issuer: URL, services: Services): Route[] {
+  return [
+    healthRoute(config),
+    ...publicRoutes(config, issuer),
+    ...accountRoutes(services.accounts),
+    ...auditRoutes(env.DB),
+    ...projectRoutes(services.projects),
+    ...accessKeyRoutes(services.accessKeys),
+    ...agentTypeRoutes(services.agentTypes, env.DB),
+    ...jobRoutes(services.jobs),
+    ...identityRoutes(services.identity),
+    ...logRoutes({
+      rooms: env.LOG_ROOM,
+      held: config.sealing,
+      clock: systemClock,
+      issuer,
+      accounts: services.accounts,
+      tickets: services.tickets,
+      jobs: services.jobs,
+    }),
+    ...agentProtocolRoutes(services.agents),
+  ];
+}
+
+/** A cached document is asked for by its path alone: neither host, query nor credential can reach the cache. */
+function forwarded(cached: Route, publicKeys: Fetch): Route {
+  return {
+    ...cached,
+    run(_matched, { method, url, headers }) {
+      const known = headers.get("if-none-match");
+      const document = `https://public-keys.invalid${new URL(url).pathname}`;
+      return publicKeys(new Request(document, { method, headers: known === null ? {} : { "if-none-match": known } }));
+    },
+  };
+}
+
+const strangers: CallContext = { authenticate: () => Promise.reject(unauthenticated()) };
+
+function publicRoutes(config: Config, issuer: URL): Route[] {
+  return publicKeyRoutes({ issuer: issuer.origin, signing: config.signing, clock: systemClock });
+}
+
+function withoutIssuer(config: Config): Fetch {
+  return createFetch({
+    routes: [healthRoute(config)],
+    context: strangers,
+    newRequestId,
+    check(request) {
+      if (new URL(request.url).pathname === "/api/health") return;
+      const problem = config.problems.find(({ binding }) => binding === "ISSUER");
+      throw bindingUnusable("ISSUER", problem?.detail ?? "is not set");
+    },
+  });
+}
+
+function healthRoute({ problems }: Config): Route {
+  return route({
+    method: "GET",
+    path: "/api/health",
+    access: "public",
+    summary: "Say which bindings are missing or malformed, never what they hold",
+    answers: { 200: { description: "it answers; `problems` says what does not work", schema: Health } },
+    handle: () => json(200, { status: problems.length === 0 ? "ok" : "degraded", problems }),
+  });
+}

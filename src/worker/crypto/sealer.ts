@@ -1,0 +1,72 @@
+/**
+ * Sealing as the domains use it: under the key that the database names, opened by whichever slot holds the
+ * record's key. The database's word is kept for a short time; triggers refuse whoever seals under a stale one.
+ */
+import type { Bytes, Random } from "../lib/bytes.ts";
+import { concat, utf8 } from "../lib/bytes.ts";
+import { canonicalJson } from "../lib/canonical-json.ts";
+import { Fault } from "../lib/fault.ts";
+import type { Clock } from "../lib/time.ts";
+import { equalDigests } from "./digests.ts";
+import { type HeldKeys, openSealed, type SealingState, sealingKey } from "./keyring.ts";
+import { type SealContext, seal } from "./sealing.ts";
+import { derive, keyIdBytes, type SealingKey } from "./sealing-key.ts";
+import { isStaleSealingKey, loadSealingState } from "./sealing-store.ts";
+
+const stateSecondsMax = 30;
+
+export interface Sealer {
+  /** The key that seals now. @throws Fault `binding_unusable` */
+  current(): Promise<SealingKey>;
+  seal(plaintext: Uint8Array, context: SealContext): Promise<Bytes>;
+  open(record: Uint8Array, context: SealContext): Promise<Bytes>;
+  /**
+   * A keyed digest of a request's body, by which a retry with the same client id is known. Keyed, since the body
+   * may hold a secret that a plain digest would let one guess from a dump.
+   */
+  requestMac(body: unknown): Promise<Bytes>;
+  /** Runs a write; one that was sealed under a stale key becomes a 503 that says when to try again. */
+  write<Result>(run: () => Promise<Result>): Promise<Result>;
+}
+
+/** Kept per isolate; keyed by the database, so that nothing is shared between two. */
+const states = new WeakMap<D1Database, { readonly state: SealingState; readonly until: number }>();
+
+export function createSealer(db: D1Database, held: HeldKeys, clock: Clock, random: Random): Sealer {
+  async function state(): Promise<SealingState> {
+    const kept = states.get(db);
+    if (kept !== undefined && kept.until > clock()) return kept.state;
+    const loaded = await loadSealingState(db);
+    // Before bootstrap there is nothing to keep: the very next request may bring the first key.
+    if (loaded.sealsWith !== null) states.set(db, { state: loaded, until: clock() + stateSecondsMax * 1000 });
+    return loaded;
+  }
+  const current = async () => sealingKey(held, await state());
+  return {
+    current,
+    seal: async (plaintext, context) => seal(await current(), plaintext, context, random),
+    open: async (record, context) => openSealed(held, await state(), record, context),
+    requestMac: async (body) => requestMac(await current(), body),
+    async write(run) {
+      try {
+        return await run();
+      } catch (error) {
+        if (!isStaleSealingKey(error)) throw error;
+        states.delete(db);
+        throw new Fault("unavailable", "the sealing key is being rotated", { cause: error, retryAfterSeconds: 5 });
+      }
+    },
+  };
+}
+
+/** Whether two request MACs are of the same body. After a rotation of the sealing key they never are. */
+export function sameRequest(a: Uint8Array, b: Uint8Array): boolean {
+  return equalDigests(a, b);
+}
+
+async function requestMac(key: SealingKey, body: unknown): Promise<Bytes> {
+  const bytes = await derive(key, utf8("signalbox/request/v1"), new Uint8Array(), 32);
+  const macKey = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const mac = await crypto.subtle.sign("HMAC", macKey, utf8(canonicalJson(body)));
+  return concat(key.id, new Uint8Array(mac)).slice(0, keyIdBytes + 32);
+}

@@ -1,0 +1,32 @@
+/** What the database says of the sealing keys: which are known, and which one seals. */
+import { type Bytes, fromBlob, toHex } from "../lib/bytes.ts";
+import type { EpochMs } from "../lib/time.ts";
+import type { SealingState } from "./keyring.ts";
+import type { SealingKey } from "./sealing-key.ts";
+
+const selectState = `
+  SELECT k.key_id, k.self_test, (SELECT seals_with FROM sealing_state) AS seals_with FROM sealing_keys k`;
+
+export async function loadSealingState(db: D1Database): Promise<SealingState> {
+  const { results } = await db
+    .prepare(selectState)
+    .all<{ key_id: ArrayBuffer | number[]; self_test: ArrayBuffer | number[]; seals_with: ArrayBuffer | number[] }>();
+  const [first] = results;
+  return {
+    sealsWith: first === undefined ? null : toHex(fromBlob(first.seals_with)),
+    listed: new Map(results.map((row) => [toHex(fromBlob(row.key_id)), fromBlob(row.self_test)])),
+  };
+}
+
+/** Statements that bring in the first sealing key of an empty database; a second time they abort the batch. */
+export function firstSealingKey(db: D1Database, key: SealingKey, selfTest: Bytes, now: EpochMs) {
+  return [
+    db.prepare("INSERT INTO sealing_keys (key_id, self_test, created_at) VALUES (?, ?, ?)").bind(key.id, selfTest, now),
+    db.prepare("INSERT INTO sealing_state (singleton, seals_with) VALUES (1, ?)").bind(key.id),
+  ];
+}
+
+/** Whether an error is the triggers' word that this isolate sealed under a key that no longer seals. */
+export function isStaleSealingKey(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("stale sealing key");
+}

@@ -1,0 +1,103 @@
+/**
+ * Signing keys: private RSA JWKs in two secret slots, each with `activates_at` in Unix seconds. Both are
+ * published; the newest activated one signs (DESIGN section 9). RS256 alone, whatever a JWK says.
+ */
+import { calculateJwkThumbprint, importJWK, type JWTPayload, SignJWT } from "jose";
+import * as z from "zod";
+import type { PublicJwk } from "../../protocol/identity.ts";
+import { fromBase64Url } from "../lib/bytes.ts";
+import type { EpochSeconds } from "../lib/time.ts";
+import type { BindingProblem } from "./keyring.ts";
+
+export interface SigningKey {
+  readonly binding: string;
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  readonly activatesAt: EpochSeconds;
+  readonly publicJwk: PublicJwk;
+  readonly privateKey: CryptoKey;
+}
+
+export interface SigningKeys {
+  readonly keys: readonly SigningKey[];
+  readonly problems: readonly BindingProblem[];
+}
+
+const PrivateJwk = z.object({
+  kty: z.literal("RSA"),
+  n: z.string(),
+  e: z.literal("AQAB"),
+  d: z.string(),
+  p: z.string(),
+  q: z.string(),
+  dp: z.string(),
+  dq: z.string(),
+  qi: z.string(),
+  activates_at: z.int().min(0),
+});
+
+const modulusBits = [2048, 3072, 4096];
+
+export async function parseSigningKeys(slots: readonly (readonly [binding: string, text: string | undefined])[]) {
+  const keys: SigningKey[] = [];
+  const problems: BindingProblem[] = [];
+  for (const [binding, text] of slots) {
+    if (text === undefined || text === "") continue;
+    const parsed = await parseSigningKey(binding, text);
+    if (typeof parsed === "string") problems.push({ binding, detail: parsed });
+    else if (!keys.some((key) => key.kid === parsed.kid)) keys.push(parsed);
+  }
+  const first = slots[0]?.[0] ?? "";
+  if (keys.length === 0 && problems.length === 0) problems.push({ binding: first, detail: "is not set" });
+  return { keys, problems } satisfies SigningKeys;
+}
+
+/** The key that signs at `now`: the newest activated, else the earliest to come; a tie goes to the lower kid. */
+export function activeKey(keys: readonly SigningKey[], now: EpochSeconds): SigningKey | null {
+  const byKid = keys.toSorted((a, b) => (a.kid < b.kid ? -1 : 1));
+  const activated = byKid.filter((key) => key.activatesAt <= now);
+  if (activated.length > 0) return activated.toSorted((a, b) => b.activatesAt - a.activatesAt)[0] ?? null;
+  return byKid.toSorted((a, b) => a.activatesAt - b.activatesAt)[0] ?? null;
+}
+
+/** The compact JWS (RFC 7515) of `claims`. Deterministic: the same claims and key give the same token. */
+export function signToken(key: SigningKey, claims: JWTPayload): Promise<string> {
+  return new SignJWT(claims).setProtectedHeader({ alg: "RS256", kid: key.kid, typ: "JWT" }).sign(key.privateKey);
+}
+
+/** The key, or in words what is wrong with it; never its text. */
+async function parseSigningKey(binding: string, text: string): Promise<SigningKey | string> {
+  const jwk = parseJwk(text);
+  if (typeof jwk === "string") return jwk;
+  const modulus = fromBase64Url(jwk.n);
+  if (modulus === null) return "has a modulus that is not base64url";
+  if (!modulusBits.includes(bitLength(modulus)))
+    return `has a modulus of ${bitLength(modulus)} bits, not ${modulusBits.join(", ")}`;
+  const { activates_at, ...privateJwk } = jwk;
+  try {
+    const privateKey = await importJWK({ ...privateJwk, alg: "RS256" }, "RS256");
+    if (privateKey instanceof Uint8Array) return "is not an RSA key";
+    const kid = await calculateJwkThumbprint({ kty: "RSA", n: jwk.n, e: jwk.e });
+    const publicJwk = { kty: "RSA", n: jwk.n, e: jwk.e, alg: "RS256", use: "sig", kid } as const;
+    return { binding, kid, activatesAt: activates_at as EpochSeconds, publicJwk, privateKey };
+  } catch {
+    return "is not a usable RSA private key";
+  }
+}
+
+function parseJwk(text: string): z.infer<typeof PrivateJwk> | string {
+  try {
+    const parsed = PrivateJwk.safeParse(JSON.parse(text));
+    if (parsed.success) return parsed.data;
+    const members = parsed.error.issues.map((issue) => issue.path.join("."));
+    return `is not a private RSA JWK with activates_at: look at ${[...new Set(members)].join(", ")}`;
+  } catch {
+    return "is not JSON";
+  }
+}
+
+/** Bits of an unsigned big-endian number. */
+function bitLength(bytes: Uint8Array): number {
+  const first = bytes.findIndex((byte) => byte !== 0);
+  return first < 0 ? 0 : (bytes.length - first) * 8 - Math.clz32(bytes[first] ?? 0) + 24;
+}

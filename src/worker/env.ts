@@ -1,0 +1,103 @@
+/** Bindings, checked once into a Config with no holes. What is missing or malformed is named, never quoted. */
+import * as z from "zod";
+import { limits } from "../protocol/limits.ts";
+import { type BindingProblem, type HeldKeys, parseHeldKeys } from "./crypto/keyring.ts";
+import { parseSigningKeys, type SigningKeys } from "./crypto/signing.ts";
+import { isLoopback } from "./http/transport.ts";
+import type { LogRooms } from "./logs/log-access.ts";
+
+export interface Env {
+  readonly DB: D1Database;
+  readonly LOG_ROOM: LogRooms<Env>;
+  readonly ISSUER?: string;
+  readonly SETTINGS?: string;
+  readonly ACCESS_KEY_ENCRYPTION?: string;
+  readonly ACCESS_KEY_ENCRYPTION_2?: string;
+  readonly SIGNING_KEY_1?: string;
+  readonly SIGNING_KEY_2?: string;
+  readonly BOOTSTRAP_TOKEN?: string;
+}
+
+/** What the operator may change. docs/architecture.md, "Operator settings". */
+export const Settings = z.strictObject({
+  /** An agent that has a job and has not synced for so long has lost it. */
+  agent_lost_seconds: z.int().min(1).default(900),
+  /** A job that no agent took for so long fails. */
+  queue_limit_seconds: z.int().min(1).default(86_400),
+  /** When agents ask again. */
+  next_sync_after_ms: z.int().min(50).max(60_000).default(1000),
+  /** Stored log bytes per job. */
+  log_bytes_max: z.int().min(1024).default(limits.logBytes),
+});
+export type Settings = z.infer<typeof Settings>;
+
+export interface Config {
+  /** Without it nothing is served but health. */
+  readonly issuer: URL | null;
+  readonly sealing: HeldKeys;
+  readonly signing: SigningKeys;
+  readonly bootstrapToken: string | null;
+  readonly settings: Settings;
+  /** Everything wrong with the bindings, for health. */
+  readonly problems: readonly BindingProblem[];
+}
+
+/** Resolved values only: a promise kept across requests would tie one request to another's. */
+let last: { readonly texts: string; readonly config: Config } | null = null;
+
+export async function readConfig(env: Env): Promise<Config> {
+  const texts = JSON.stringify(Object.entries(env).filter(([, value]) => typeof value === "string"));
+  if (last?.texts === texts) return last.config;
+  const config = await parseConfig(env);
+  last = { texts, config };
+  return config;
+}
+
+async function parseConfig(env: Env): Promise<Config> {
+  const issuer = parseIssuer(env.ISSUER);
+  const settings = parseSettings(env.SETTINGS);
+  const sealing = await parseHeldKeys([
+    ["ACCESS_KEY_ENCRYPTION", env.ACCESS_KEY_ENCRYPTION],
+    ["ACCESS_KEY_ENCRYPTION_2", env.ACCESS_KEY_ENCRYPTION_2],
+  ]);
+  const signing = await parseSigningKeys([
+    ["SIGNING_KEY_1", env.SIGNING_KEY_1],
+    ["SIGNING_KEY_2", env.SIGNING_KEY_2],
+  ]);
+  const problems = [...sealing.problems, ...signing.problems];
+  if (typeof issuer === "string") problems.push({ binding: "ISSUER", detail: issuer });
+  if (typeof settings === "string") problems.push({ binding: "SETTINGS", detail: settings });
+  return {
+    issuer: typeof issuer === "string" ? null : issuer,
+    sealing,
+    signing,
+    bootstrapToken: env.BOOTSTRAP_TOKEN?.trim() || null,
+    settings: readSettings(env),
+    problems,
+  };
+}
+
+/** An origin: what clouds compare with `iss` byte for byte has no path, query or trailing slash. */
+function parseIssuer(text: string | undefined): URL | string {
+  if (text === undefined || text === "") return "is not set";
+  const url = URL.parse(text);
+  if (url === null || url.origin !== text)
+    return "must be an origin such as https://ci.example.com, with no path or slash";
+  if (url.protocol !== "https:" && !isLoopback(url)) return "must be https";
+  return url;
+}
+
+/** Settings that fit, else the defaults: health names what is wrong with them. */
+export function readSettings(env: Env): Settings {
+  const settings = parseSettings(env.SETTINGS);
+  return typeof settings === "string" ? Settings.parse({}) : settings;
+}
+
+function parseSettings(text: string | undefined): Settings | string {
+  try {
+    const parsed = Settings.safeParse(JSON.parse(text || "{}"));
+    return parsed.success ? parsed.data : `does not fit: look at ${parsed.error.issues[0]?.path.join(".") ?? "it"}`;
+  } catch {
+    return "is not JSON";
+  }
+}

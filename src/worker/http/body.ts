@@ -1,0 +1,40 @@
+/** Request bodies: bytes are counted as they are read, whatever Content-Length says or leaves out. */
+import type * as z from "zod";
+import { type Bytes, concat, fromUtf8Strict } from "../lib/bytes.ts";
+import { Fault } from "../lib/fault.ts";
+import { fieldProblems } from "./field-problems.ts";
+
+/** @throws Fault `too_large` once more than `bytesMax` bytes have come. */
+export async function readBody(request: Request, bytesMax: number): Promise<Bytes> {
+  if (request.body === null) return new Uint8Array();
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for await (const part of request.body as ReadableStream<Uint8Array>) {
+    total += part.length;
+    if (total > bytesMax) throw new Fault("too_large", `the body is larger than ${bytesMax} bytes`);
+    parts.push(part);
+  }
+  return concat(...parts);
+}
+
+/** @throws Fault `invalid_request` naming each field that the schema refuses. */
+export async function readJson<Schema extends z.ZodType>(
+  request: Request,
+  schema: Schema,
+  bytesMax: number,
+): Promise<z.output<Schema>> {
+  const parsed = schema.safeParse(parseJson(await readBody(request, bytesMax)));
+  if (parsed.success) return parsed.data;
+  throw new Fault("invalid_request", "the body does not fit", { errors: fieldProblems(parsed.error, "/") });
+}
+
+function parseJson(bytes: Bytes): unknown {
+  try {
+    return JSON.parse(fromUtf8Strict(bytes));
+  } catch {
+    // The parser's message quotes what it read, which may be a secret.
+    throw new Fault("invalid_request", "the body is not JSON in UTF-8", {
+      errors: [{ pointer: "", detail: "is not JSON in UTF-8" }],
+    });
+  }
+}

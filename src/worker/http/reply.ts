@@ -1,0 +1,40 @@
+/** Answers, and the headers that every one of them carries. */
+
+export function json(status: number, value: unknown, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(value), {
+    status,
+    headers: { "content-type": "application/json; charset=utf-8", ...headers },
+  });
+}
+
+/** 201 with what was made, or 200 with what the same client id had made before. */
+export function created<Value>({ value, isNew }: { value: Value; isNew: boolean }): Response {
+  return json(isNew ? 201 : 200, value);
+}
+
+export function empty(status: number): Response {
+  return new Response(null, { status });
+}
+
+export function text(status: number, body: string): Response {
+  return new Response(body, { status, headers: { "content-type": "text/plain; charset=utf-8" } });
+}
+
+const securityHeaders = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+} as const;
+
+/**
+ * The same answer with security headers, and `no-store` where it says nothing of caching itself. An upgrade
+ * passes untouched: a copy of it would lose its socket.
+ */
+export function finish(response: Response, requestId: string): Response {
+  if (response.webSocket) return response;
+  const finished = new Response(response.body, response);
+  for (const [name, value] of Object.entries(securityHeaders)) finished.headers.set(name, value);
+  finished.headers.set("x-request-id", requestId);
+  if (!finished.headers.has("cache-control")) finished.headers.set("cache-control", "no-store");
+  return finished;
+}

@@ -1,0 +1,63 @@
+/** Routes to one fetch function: HEAD, OPTIONS, 404 and 405 are ours; whatever is thrown becomes a problem document. */
+import { type IRequestStrict, Router } from "itty-router";
+import { Fault, notFound } from "../lib/fault.ts";
+import { problemResponse } from "./problem.ts";
+import { finish } from "./reply.ts";
+import type { CallContext, Route } from "./route.ts";
+
+export interface RouterOptions {
+  readonly routes: readonly Route[];
+  readonly context: CallContext;
+  newRequestId(): string;
+  /** @throws Fault before any route is looked at. */
+  check(request: Request): void;
+}
+
+export type Fetch = (request: Request) => Promise<Response>;
+
+export function createFetch({ routes, context, newRequestId, check }: RouterOptions): Fetch {
+  // The plain Router: AutoRouter would hand handlers a proxy of the request, and its errors to the client.
+  const router = Router<IRequestStrict, [Request]>();
+  for (const route of routes) {
+    router.all(route.path, (matched, raw) =>
+      matched.method === route.method ? route.run(matched, raw, context) : undefined,
+    );
+  }
+  return async (request) => {
+    const requestId = newRequestId();
+    try {
+      check(request);
+      const response: Response | undefined = await router.fetch(routable(request), request);
+      return finish(withoutBody(request, response ?? unrouted(request, routes, requestId)), requestId);
+    } catch (thrown) {
+      return finish(withoutBody(request, problemResponse(thrown, requestId)), requestId);
+    }
+  };
+}
+
+/** What the router looks at: HEAD finds the GET route. The handler gets the request itself. */
+function routable(request: Request): IRequestStrict {
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  return { method, url: request.url } as IRequestStrict;
+}
+
+function withoutBody(request: Request, response: Response): Response {
+  return request.method === "HEAD" ? new Response(null, response) : response;
+}
+
+function unrouted(request: Request, routes: readonly Route[], requestId: string): Response {
+  const path = new URL(request.url).pathname;
+  const methods = routes.filter((route) => matches(route.path, path)).map((route) => route.method);
+  if (methods.length === 0) throw notFound();
+  const allow = [...new Set(methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])))];
+  if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: allow.join(", ") } });
+  const response = problemResponse(new Fault("method_not_allowed", `allowed here: ${allow.join(", ")}`), requestId);
+  response.headers.set("allow", allow.join(", "));
+  return response;
+}
+
+function matches(routePath: string, path: string): boolean {
+  const pattern = routePath.split("/");
+  const parts = path.replace(/(.)\/$/, "$1").split("/");
+  return pattern.length === parts.length && pattern.every((part, at) => part.startsWith(":") || part === parts[at]);
+}

@@ -1,0 +1,84 @@
+/** The claims of an identity token, from what is known of its job. Pure but for hashing; `now` is passed in. */
+import { type GitContext, shortRef } from "../../protocol/git-context.ts";
+import type { IdentityClaims } from "../../protocol/identity.ts";
+import type { EpochSeconds } from "../lib/time.ts";
+import { subject, subject127 } from "./subject.ts";
+
+export interface IdentityContext {
+  readonly issuer: string;
+  readonly org: { readonly id: string; readonly name: string };
+  readonly project: { readonly id: string; readonly name: string };
+  readonly repository: { readonly name: string; readonly slug: string };
+  readonly git: GitContext;
+  readonly workflowId: string;
+  readonly pipelineId: string;
+  readonly jobId: string;
+  /** Member or token id of whoever started the job. */
+  readonly actor: string;
+}
+
+/** What differs from mint to mint. A repeated fetch brings the same, and so gets the same token. */
+export interface Mint {
+  readonly jti: string;
+  readonly aud: string;
+  readonly issuedAt: EpochSeconds;
+  readonly expiresAt: EpochSeconds;
+}
+
+/** Verifiers whose clock is behind by this much still take a fresh token. */
+const notBeforeSkewSeconds = 5;
+const prTitleChars = 200;
+
+export async function identityClaims(context: IdentityContext, mint: Mint): Promise<IdentityClaims> {
+  const { git } = context;
+  const parts = {
+    org: context.org.name,
+    projectId: context.project.id,
+    repo: context.repository.name,
+    refType: git.ref_type,
+    ref: git.ref,
+  };
+  return {
+    iss: context.issuer,
+    aud: mint.aud,
+    sub: await subject(parts),
+    exp: mint.expiresAt,
+    iat: mint.issuedAt,
+    nbf: mint.issuedAt - notBeforeSkewSeconds,
+    jti: mint.jti,
+    ...gitClaims(git),
+    repo: context.repository.name,
+    repo_slug: context.repository.slug,
+    prj_id: context.project.id,
+    prj: context.project.name,
+    org_id: context.org.id,
+    org: context.org.name,
+    wf_id: context.workflowId,
+    ppl_id: context.pipelineId,
+    job_id: context.jobId,
+    actor: context.actor,
+    job_type: "pipeline_job",
+    environment: "",
+    runner_environment: "self-hosted",
+    sub127: await subject127(parts),
+  };
+}
+
+/** `branch` is set for branch builds alone: a pull request against main must not pass for main. */
+function gitClaims(git: GitContext) {
+  const pr = git.pull_request;
+  return {
+    ref: git.ref,
+    ref_type: git.ref_type,
+    ref_protected: String(git.ref_protected),
+    branch: git.ref_type === "branch" ? shortRef(git.ref) : "",
+    tag: git.ref_type === "tag" ? shortRef(git.ref) : "",
+    pr: pr === null ? "" : `PR #${pr.number}: ${pr.title}`.replace(/\p{C}/gu, " ").slice(0, prTitleChars),
+    pr_number: pr === null ? "" : String(pr.number),
+    pr_branch: pr === null ? "" : pr.branch,
+    sha: git.sha,
+    fork: String(git.fork),
+    trg: git.trg,
+    proof: git.proof,
+  };
+}

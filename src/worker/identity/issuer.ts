@@ -1,0 +1,52 @@
+/** The issuer: signs a job's identity token with the key that is active, and tells what the ledger must hold. */
+import { activeKey, type SigningKey, type SigningKeys, signToken } from "../crypto/signing.ts";
+import type { Random } from "../lib/bytes.ts";
+import { bindingUnusable } from "../lib/fault.ts";
+import { uuidv7 } from "../lib/ids.ts";
+import { type Clock, type EpochSeconds, toSeconds } from "../lib/time.ts";
+import { type IdentityContext, identityClaims } from "./claims.ts";
+import type { MintedToken } from "./ledger-store.ts";
+
+const lifeSecondsMax = 3600;
+
+export interface SignedIdentity {
+  readonly token: string;
+  readonly sub: string;
+  readonly mint: MintedToken;
+}
+
+export interface Issuer {
+  /** A fresh default token: audience the issuer, life the shorter of one hour and the job's limit. */
+  mint(context: IdentityContext, jobLimitSeconds: number): Promise<SignedIdentity>;
+  /** The token of an earlier mint, byte for byte: RS256 is deterministic. */
+  again(context: IdentityContext, mint: MintedToken): Promise<SignedIdentity>;
+}
+
+export function createIssuer(ports: { signing: SigningKeys; clock: Clock; random: Random }): Issuer {
+  const { signing, clock, random } = ports;
+  async function sign(key: SigningKey, context: IdentityContext, mint: MintedToken): Promise<SignedIdentity> {
+    const claims = await identityClaims(context, mint);
+    return { token: await signToken(key, { ...claims }), sub: claims.sub, mint };
+  }
+  return {
+    mint(context, jobLimitSeconds) {
+      const now = toSeconds(clock());
+      const key = activeKey(signing.keys, now);
+      if (key === null) throw unusable(signing);
+      const expiresAt = (now + Math.min(lifeSecondsMax, jobLimitSeconds)) as EpochSeconds;
+      const jti = uuidv7(clock(), random);
+      return sign(key, context, { jti, kid: key.kid, aud: context.issuer, issuedAt: now, expiresAt });
+    },
+    again(context, mint) {
+      const key = signing.keys.find((candidate) => candidate.kid === mint.kid);
+      if (key === undefined) throw unusable(signing);
+      return sign(key, context, mint);
+    },
+  };
+}
+
+function unusable(signing: SigningKeys) {
+  const [problem] = signing.problems;
+  if (problem !== undefined) return bindingUnusable(problem.binding, problem.detail);
+  return bindingUnusable("SIGNING_KEY_1", "no longer holds the key that signed this token");
+}

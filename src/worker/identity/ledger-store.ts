@@ -1,0 +1,80 @@
+/** The ledger: a row for every mint, enough to sign the same token again, never the token. */
+import type * as z from "zod";
+import type { LedgerEntry } from "../../protocol/identity.ts";
+import { type EpochMs, type EpochSeconds, toSeconds, toTimestamp } from "../lib/time.ts";
+import type { Mint } from "./claims.ts";
+
+interface LedgerRow {
+  jti: string;
+  kid: string;
+  aud: string;
+  sub: string;
+  issued_at: number;
+  expires_at: number;
+  agent_id: string;
+  claim_number: number;
+}
+
+export interface MintedToken extends Mint {
+  readonly kid: string;
+}
+
+const columns = "jti, kid, aud, sub, issued_at, expires_at, agent_id, claim_number";
+
+/** What the claim's default token was minted with, or null where it has none yet. */
+export async function findDefaultMint(db: D1Database, jobId: string, claimNumber: number): Promise<MintedToken | null> {
+  const row = await db
+    .prepare(`SELECT ${columns} FROM identity_ledger WHERE job_id = ? AND claim_number = ? AND is_default = 1`)
+    .bind(jobId, claimNumber)
+    .first<LedgerRow>();
+  return row === null
+    ? null
+    : {
+        jti: row.jti,
+        kid: row.kid,
+        aud: row.aud,
+        issuedAt: toSeconds(row.issued_at as EpochMs),
+        expiresAt: toSeconds(row.expires_at as EpochMs),
+      };
+}
+
+export interface NewMint extends MintedToken {
+  readonly sub: string;
+  readonly jobId: string;
+  readonly claimNumber: number;
+  readonly agentId: string;
+}
+
+/** A repeated fetch brings the jti that stands already; another jti for the same claim violates the unique index. */
+export function insertDefaultMint(db: D1Database, mint: NewMint): D1PreparedStatement {
+  const ms = (seconds: EpochSeconds) => seconds * 1000;
+  return db
+    .prepare(
+      `INSERT INTO identity_ledger
+         (jti, job_id, claim_number, agent_id, is_default, kid, aud, sub, issued_at, expires_at)
+       VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT (jti) DO NOTHING`,
+    )
+    .bind(
+      mint.jti,
+      mint.jobId,
+      mint.claimNumber,
+      mint.agentId,
+      mint.kid,
+      mint.aud,
+      mint.sub,
+      ms(mint.issuedAt),
+      ms(mint.expiresAt),
+    );
+}
+
+export async function listMints(db: D1Database, jobId: string): Promise<z.infer<typeof LedgerEntry>[]> {
+  const { results } = await db
+    .prepare(`SELECT ${columns} FROM identity_ledger WHERE job_id = ? ORDER BY issued_at, jti`)
+    .bind(jobId)
+    .all<LedgerRow>();
+  return results.map((row) => ({
+    ...row,
+    issued_at: toTimestamp(row.issued_at),
+    expires_at: toTimestamp(row.expires_at),
+  }));
+}

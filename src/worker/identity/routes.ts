@@ -1,0 +1,78 @@
+import * as z from "zod";
+import { DiscoveryDocument, LedgerEntry, PublicJwks } from "../../protocol/identity.ts";
+import { sha256 } from "../crypto/digests.ts";
+import type { SigningKeys } from "../crypto/signing.ts";
+import { json } from "../http/reply.ts";
+import { type Route, route } from "../http/route.ts";
+import { toBase64Url, utf8 } from "../lib/bytes.ts";
+import { bindingUnusable } from "../lib/fault.ts";
+import { type Clock, toSeconds } from "../lib/time.ts";
+import { discoveryDocument, publicJwks } from "./discovery.ts";
+import type { JobIdentity } from "./job-identity.ts";
+
+/** Cached everywhere for five minutes, and for bounded times beyond while we are asked again or are down. */
+const cacheControl = "public, max-age=300, stale-while-revalidate=600, stale-if-error=3600";
+
+/** The public documents. They depend on ISSUER and the signing keys alone: no host, no query, no D1. */
+export function publicKeyRoutes(ports: { issuer: string; signing: SigningKeys; clock: Clock }): Route[] {
+  const jwks = () => {
+    const { keys, problems } = ports.signing;
+    const [problem] = problems;
+    // An empty key set would be cached by verifiers; a malformed second slot leaves the first one good.
+    if (keys.length === 0 && problem !== undefined) throw bindingUnusable(problem.binding, problem.detail);
+    return publicJwks(keys, toSeconds(ports.clock()));
+  };
+  const cached = <Path extends string>(path: Path, summary: string, schema: z.ZodType, document: () => unknown) =>
+    route({
+      method: "GET",
+      path,
+      access: "public",
+      cached: true,
+      summary,
+      answers: { 200: { description: "the document", schema }, 304: { description: "as you have it", schema: null } },
+      handle: ({ request }) => cacheable(request, document()),
+    });
+  return [
+    cached("/.well-known/openid-configuration", "OpenID Connect discovery", DiscoveryDocument, () =>
+      discoveryDocument(ports.issuer),
+    ),
+    cached("/.well-known/jwks.json", "The public signing keys", PublicJwks, jwks),
+    cached("/.well-known/jwks", "The public signing keys, under their shorter name", PublicJwks, jwks),
+    cached(
+      "/.well-known/jwts",
+      "The public signing keys, under the name in Semaphore's documentation",
+      PublicJwks,
+      jwks,
+    ),
+  ];
+}
+
+export function identityRoutes(identity: JobIdentity): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/v1/jobs/:job_id/identity",
+      access: "person",
+      summary: "List every identity token minted for a job, never the tokens",
+      answers: {
+        200: { description: "every mint", schema: z.object({ items: z.array(LedgerEntry), next: z.null() }) },
+      },
+      handle: async ({ principal, params }) =>
+        json(200, { items: await identity.ledger(principal, params.job_id), next: null }),
+    }),
+  ];
+}
+
+async function cacheable(request: Request, document: unknown): Promise<Response> {
+  const body = JSON.stringify(document);
+  const etag = `"${toBase64Url((await sha256(utf8(body))).slice(0, 16))}"`;
+  const headers = {
+    "cache-control": cacheControl,
+    "access-control-allow-origin": "*",
+    etag,
+  };
+  const known = request.headers.get("if-none-match") ?? "";
+  const unchanged = known.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag || tag.trim() === "*");
+  if (unchanged) return new Response(null, { status: 304, headers });
+  return json(200, document, headers);
+}

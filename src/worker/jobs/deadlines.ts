@@ -1,0 +1,72 @@
+/**
+ * A job's deadlines: its time limit, and the agent that stopped syncing. Asked by the alarm of the job's log
+ * room. `verdict` is pure; `enforceDeadlines` carries it out.
+ */
+import type { JobResult } from "../../protocol/jobs.ts";
+import { notFound } from "../lib/fault.ts";
+import { type EpochMs, plusSeconds } from "../lib/time.ts";
+import { findJob, finishJob, requestStop, type StoredJob } from "./jobs-store.ts";
+
+export interface DeadlineLimits {
+  readonly agentLostSeconds: number;
+  readonly queueLimitSeconds: number;
+}
+
+export type Verdict =
+  | { readonly kind: "wait"; readonly until: EpochMs }
+  | { readonly kind: "stop"; readonly reason: string; readonly until: EpochMs }
+  | { readonly kind: "finish"; readonly result: JobResult; readonly reason: string }
+  | { readonly kind: "finished"; readonly result: JobResult };
+
+/** What the room does next. */
+export type DeadlineOutcome =
+  | { readonly kind: "wait"; readonly until: EpochMs }
+  | { readonly kind: "finished"; readonly result: JobResult; readonly notice: string | null };
+
+export function verdict(stored: StoredJob, now: EpochMs, deadlines: DeadlineLimits): Verdict {
+  const { job } = stored;
+  if (job.result !== null) return { kind: "finished", result: job.result };
+  if (job.state === "queued" || stored.claimedAt === null) {
+    return { kind: "wait", until: plusSeconds(now, deadlines.queueLimitSeconds) };
+  }
+  const seenAt = Math.max(stored.agentLastSyncAt ?? 0, stored.claimedAt) as EpochMs;
+  const lostAt = plusSeconds(seenAt, deadlines.agentLostSeconds);
+  if (now >= lostAt) return lost(stored, deadlines);
+  const limitAt = plusSeconds(stored.claimedAt, job.time_limit_seconds);
+  if (job.state === "stopping") return { kind: "wait", until: lostAt };
+  if (now < limitAt) return { kind: "wait", until: Math.min(lostAt, limitAt) as EpochMs };
+  return { kind: "stop", reason: `its time limit of ${job.time_limit_seconds} s was reached`, until: lostAt };
+}
+
+/** @throws what D1 throws: the alarm is tried again. */
+export async function enforceDeadlines(
+  db: D1Database,
+  jobId: string,
+  now: EpochMs,
+  deadlines: DeadlineLimits,
+): Promise<DeadlineOutcome> {
+  const stored = await findJob(db, jobId);
+  if (stored === null) throw notFound();
+  const decided = verdict(stored, now, deadlines);
+  if (decided.kind === "wait") return decided;
+  if (decided.kind === "stop") {
+    await requestStop(db, jobId, decided.reason, now).run();
+    return { kind: "wait", until: decided.until };
+  }
+  if (decided.kind === "finish") {
+    const claimNumber = stored.job.claim_number;
+    await finishJob(db, { id: jobId, result: decided.result, reason: decided.reason, claimNumber }, now).run();
+  }
+  // Whoever ended it in the same moment: the first end stands, and the log gets that one.
+  const after = await findJob(db, jobId);
+  const result = after?.job.result ?? null;
+  if (result === null) return { kind: "wait", until: plusSeconds(now, 1) };
+  const reason = after?.job.reason ?? null;
+  return { kind: "finished", result, notice: reason === null ? null : `Job ${result}: ${reason}.` };
+}
+
+function lost(stored: StoredJob, { agentLostSeconds }: DeadlineLimits): Verdict {
+  const silent = `its agent has not been heard of for ${agentLostSeconds} s`;
+  if (stored.job.state === "stopping") return { kind: "finish", result: "stopped", reason: silent };
+  return { kind: "finish", result: "failed", reason: silent };
+}

@@ -1,0 +1,181 @@
+/**
+ * Starting a job. Everything that can be known to be wrong is refused here, before anything is queued, naming
+ * the field; nothing is written by a refusal.
+ */
+import { type GitContext, refTypeOf } from "../../protocol/git-context.ts";
+import type { Job, JobSpec, JobStart } from "../../protocol/jobs.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Person } from "../../protocol/principal.ts";
+import { type Project, protectedRefs } from "../../protocol/projects.ts";
+import { matchingPattern } from "../../protocol/ref-pattern.ts";
+import { findKeysByName, type StoredKey } from "../access-keys/access-keys-store.ts";
+import { decide } from "../access-keys/key-policy.ts";
+import { requireMay } from "../accounts/permissions.ts";
+import { auditRow } from "../audit/audit.ts";
+import { insertAudit } from "../audit/audit-store.ts";
+import { sameRequest } from "../crypto/sealer.ts";
+import { type Bytes, utf8Length } from "../lib/bytes.ts";
+import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
+import { Fault, refusedField, taken } from "../lib/fault.ts";
+import { type Created, uuidv7 } from "../lib/ids.ts";
+import { toTimestamp } from "../lib/time.ts";
+import { sealSpec } from "./job-spec.ts";
+import type { JobsPorts } from "./jobs.ts";
+import { findJob, findJobRequest, insertJob, type NewJob } from "./jobs-store.ts";
+import { planDelivery } from "./key-delivery.ts";
+
+/** Agent types, as far as starting a job needs them. */
+export interface AgentTypeLookup {
+  find(name: string): Promise<AdmittingAgentType | null>;
+}
+
+export interface AdmittingAgentType {
+  readonly id: string;
+  readonly name: string;
+  /** Why the type does not take such a job, or null where it does. */
+  refusal(projectId: string, git: GitContext): string | null;
+}
+
+export async function startJob(
+  ports: JobsPorts,
+  person: Person,
+  projectId: string,
+  request: JobStart,
+): Promise<Created<Job>> {
+  const { sealer, clock, random, projects } = ports;
+  const project = await projects.show(person, projectId);
+  const git = gitContextOf(project, request);
+  requireMay(person, git.ref_protected ? "job.start_protected" : "job.start", projectId);
+  const agentType = await admittedBy(ports, projectId, request.agent_type, git);
+  checkSpecSize(request.spec);
+  const keys = await usableKeys(ports, project, request.spec, git, agentType.name);
+  const now = clock();
+  const job: Job = {
+    id: request.id ?? uuidv7(now, random),
+    project_id: projectId,
+    workflow_id: uuidv7(now, random),
+    pipeline_id: uuidv7(now, random),
+    name: request.name,
+    agent_type: agentType.name,
+    git,
+    state: "queued",
+    result: null,
+    reason: null,
+    claim_number: 0,
+    agent: null,
+    time_limit_seconds: Math.min(
+      request.time_limit_seconds ?? project.settings.job_time_limit_seconds,
+      project.settings.job_time_limit_seconds,
+    ),
+    created_at: toTimestamp(now),
+    created_by: person.id,
+    started_at: null,
+    finished_at: null,
+    stop_requested_at: null,
+  };
+  const stored: NewJob = {
+    job,
+    agentTypeId: agentType.id,
+    sealedSpec: await sealSpec(sealer, job, request.spec),
+    keyIds: keys.map(({ key }) => key.id),
+    requestMac: await sealer.requestMac(request),
+    createdAt: now,
+  };
+  return insert(ports, person, stored);
+}
+
+async function insert(ports: JobsPorts, person: Person, stored: NewJob): Promise<Created<Job>> {
+  const { db, sealer } = ports;
+  const { job } = stored;
+  const details = { ref: job.git.ref, sha: job.git.sha, agent_type: job.agent_type };
+  const audit = await auditRow(
+    { action: "job.start", principal: person, projectId: job.project_id, jobId: job.id, details },
+    stored.createdAt,
+  );
+  try {
+    await sealer.write(() => db.batch([...insertJob(db, stored), insertAudit(db, audit)]));
+    return { value: job, isNew: true };
+  } catch (error) {
+    if (violatesUnique(error, "jobs.id")) return retried(db, person, job, stored.requestMac);
+    if (isGuardFailure(error)) throw refusedField("/spec/keys", "a key has been deleted meanwhile");
+    throw error;
+  }
+}
+
+async function retried(db: D1Database, person: Person, job: Job, requestMac: Bytes): Promise<Created<Job>> {
+  const existing = await findJob(db, job.id);
+  const mac = await findJobRequest(db, job.id);
+  const same = existing?.job.created_by === person.id && existing.job.project_id === job.project_id;
+  if (!same || mac === null || !sameRequest(mac, requestMac)) throw taken("/id", "is in use");
+  return { value: existing.job, isNew: false };
+}
+
+/** The git context that a caller's word gives: ref and commit, everything else derived (DESIGN section 8). */
+function gitContextOf(project: Project, { ref, sha }: JobStart): GitContext {
+  const refType = refTypeOf(ref);
+  if (refType === null) throw refusedField("/ref", "must begin with refs/heads/ or refs/tags/");
+  if (refType === "pr") {
+    throw refusedField("/ref", "a pull request's ref takes a verified event of the git host, not a caller's word");
+  }
+  return {
+    ref,
+    ref_type: refType,
+    sha,
+    ref_protected: matchingPattern(protectedRefs(project.settings), ref) !== null,
+    fork: false,
+    pull_request: null,
+    trg: "api",
+    proof: "api",
+  };
+}
+
+async function admittedBy({ agentTypes }: JobsPorts, projectId: string, name: string, git: GitContext) {
+  const agentType = await agentTypes.find(name);
+  const refusal = agentType?.refusal(projectId, git) ?? null;
+  // A type that does not take the project's jobs behaves like one that does not exist.
+  if (agentType === null) throw refusedField("/agent_type", "no agent type of this name takes jobs of this project");
+  if (refusal !== null) throw refusedField("/agent_type", refusal);
+  return agentType;
+}
+
+function checkSpecSize(spec: JobSpec): void {
+  const bytes = utf8Length(JSON.stringify(spec));
+  if (bytes <= limits.jobSpecBytes) return;
+  const detail = `is ${bytes} bytes as JSON, and may be ${limits.jobSpecBytes}`;
+  throw new Fault("too_large", `/spec: ${detail}`, { errors: [{ pointer: "/spec", detail }] });
+}
+
+/** The keys that a spec names, each known, allowed on this ref and deliverable. */
+async function usableKeys(
+  { db }: JobsPorts,
+  project: Project,
+  spec: JobSpec,
+  git: GitContext,
+  agentType: string,
+): Promise<StoredKey[]> {
+  if (spec.keys.length === 0) return [];
+  const found = await findKeysByName(
+    db,
+    project.id,
+    spec.keys.map((use) => use.key),
+  );
+  const placed = new Set([...spec.env.map(({ name }) => `$${name}`), ...spec.files.map(({ path }) => path)]);
+  const keys = new Map<string, StoredKey>();
+  for (const [at, use] of spec.keys.entries()) {
+    const pointer = `/spec/keys/${at}`;
+    const stored = found.get(use.key);
+    if (stored === undefined) throw refusedField(`${pointer}/key`, "no such key in this project");
+    const decision = decide(stored.key.policy, git, agentType);
+    if (!decision.allowed) throw refusedField(`${pointer}/key`, decision.explanation);
+    const plan = planDelivery(use, stored.key.type);
+    if ("detail" in plan) throw refusedField(pointer + plan.pointer, plan.detail);
+    for (const place of [...plan.env.map(({ name }) => `$${name}`), ...plan.files.map(({ path }) => path)]) {
+      if (placed.has(place)) throw refusedField(pointer, `${place} is given twice`);
+      placed.add(place);
+    }
+    keys.set(stored.key.id, stored);
+  }
+  const bytes = [...keys.values()].reduce((total, { secretBytes }) => total + secretBytes, 0);
+  if (bytes > limits.jobSecretBytes) throw refusedField("/spec/keys", `hold more than ${limits.jobSecretBytes} bytes`);
+  return [...keys.values()];
+}

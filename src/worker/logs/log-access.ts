@@ -1,0 +1,36 @@
+/** The edge's way to a room. Whoever calls has settled who asks: the room believes what stands here. */
+import { socketProtocol } from "../../protocol/accounts.ts";
+import type { LogRoomObject } from "./log-room.ts";
+import { acceptedProtocol, principalHeader, protocolHeader } from "./wire.ts";
+
+export type LogRooms<Env> = DurableObjectNamespace<LogRoomObject<Env>>;
+export type LogRoomStub<Env> = DurableObjectStub<LogRoomObject<Env>>;
+
+/** The job's room. The name matters: until it is armed a room knows its job by it. */
+export function roomOf<Env>(rooms: LogRooms<Env>, jobId: string): LogRoomStub<Env> {
+  return rooms.getByName(jobId);
+}
+
+/** The agent's push, as a stream: the room counts what comes. Answers with the protocol's status and no body. */
+export function forwardPush<Env>(
+  room: LogRoomStub<Env>,
+  request: Request,
+  startFrom: number,
+  claimNumber: number,
+): Promise<Response> {
+  const url = `https://room/push?start_from=${startFrom}&claim=${claimNumber}`;
+  return room.fetch(url, { method: "POST", body: request.body });
+}
+
+/** The upgrade; 101 or a close code. */
+export function forwardViewer<Env>(
+  room: LogRoomStub<Env>,
+  request: Request,
+  viewer: { from: number; principalId: string },
+): Promise<Response> {
+  const headers = new Headers({ upgrade: "websocket", [principalHeader]: viewer.principalId });
+  const offered = request.headers.get(protocolHeader);
+  // Tickets travel beside the subprotocol: they end here.
+  if (acceptedProtocol(offered) !== null) headers.set(protocolHeader, socketProtocol);
+  return room.fetch(`https://room/view?from=${viewer.from}`, { headers });
+}

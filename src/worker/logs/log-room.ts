@@ -1,0 +1,253 @@
+/**
+ * One Durable Object per job: its log, its viewers, its masks and its deadline. It decides nothing of the job
+ * (ports.enforceDeadlines does) and trusts only the Worker: who may push or watch was settled at the edge.
+ * Whatever changes the log runs in one stretch without an await, from state to rows to viewers.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { JobResult } from "../../protocol/jobs.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Bytes } from "../lib/bytes.ts";
+import { type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
+import { readPosition } from "./append.ts";
+import { type ArmedJob, LogStore, type RoomState } from "./log-store.ts";
+import { type Matcher, maskText } from "./mask.ts";
+import { Masking } from "./masking.ts";
+import { type EventsPage, readPage } from "./page.ts";
+import type { LogRoomPorts } from "./ports.ts";
+import { jobTaking, type Push, planPush } from "./push.ts";
+import { readBounded } from "./push-body.ts";
+import { Viewers } from "./viewers.ts";
+import { acceptedProtocol, principalHeader, protocolHeader } from "./wire.ts";
+
+export interface Arming {
+  readonly jobId: string;
+  readonly projectId: string;
+  readonly claimNumber: number;
+  /** `encodeMasks`, sealed with `masksContext`. */
+  readonly sealedMasks: Bytes;
+  readonly alarmAt: EpochMs;
+}
+
+export interface Finish {
+  readonly result: JobResult;
+  readonly notice: string | null;
+}
+
+export type ArmOutcome = "armed" | "stale_claim" | "closed";
+
+/** When deadlines could not be asked for (the database is away), they are asked for again after this long. */
+const deadlineRetrySeconds = 15;
+
+export abstract class LogRoomObject<Env> extends DurableObject<Env> {
+  protected abstract readonly ports: LogRoomPorts;
+  readonly #store: LogStore;
+  readonly #masking: Masking;
+  readonly #viewers: Viewers;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#store = new LogStore(ctx.storage);
+    this.#masking = new Masking(this.#store);
+    this.#viewers = new Viewers(ctx, this.#store, {
+      clock: () => this.ports.clock(),
+      onOwing: () => this.#watchStalls(),
+    });
+  }
+
+  /** Readies the room for a claim. Repeated it changes nothing but the masks; a lower claim number is refused. */
+  async arm(arming: Arming): Promise<ArmOutcome> {
+    const { armed, result } = this.#store.state();
+    if (result !== null) return "closed";
+    if (armed !== null && armed.claimNumber > arming.claimNumber) return "stale_claim";
+    const { jobId, projectId, claimNumber, sealedMasks } = arming;
+    this.#store.atomically(() => {
+      this.#store.arm({ jobId, projectId, claimNumber }, sealedMasks);
+      this.#store.setDeadline(arming.alarmAt);
+    });
+    this.#masking.forget();
+    this.#schedule();
+    return "armed";
+  }
+
+  /** When the job's deadlines are next looked at. Works before the room is armed; not once the log is final. */
+  async setAlarm(at: EpochMs): Promise<void> {
+    if (this.#store.state().result !== null) return;
+    this.#store.setDeadline(at);
+    this.#schedule();
+  }
+
+  /** Makes the log final. The first result stands. */
+  async finish({ result, notice }: Finish): Promise<void> {
+    const { result: former, head } = this.#store.state();
+    if (former !== null) return;
+    this.#store.atomically(() => {
+      // Output that masking holds back is written here, in the same transaction (issue 7).
+      if (notice !== null) this.#store.append([{ kind: "notice", position: head, text: notice }]);
+      this.#store.close(result);
+    });
+    this.#masking.forget();
+    this.#viewers.pumpAll();
+    this.#schedule();
+  }
+
+  /** Says something at this place of the log; false where it is final already. */
+  async notice(text: string): Promise<boolean> {
+    const { result, head } = this.#store.state();
+    if (result !== null) return false;
+    this.#store.append([{ kind: "notice", position: head, text }]);
+    this.#viewers.pumpAll();
+    return true;
+  }
+
+  async read(range: { from: number; maxBytes: number }): Promise<EventsPage> {
+    const { head, lastSeq, result } = this.#store.state();
+    return readPage(
+      (seq) => this.#store.record(seq),
+      { lastSeq, isFinal: result !== null },
+      { from: Math.min(range.from, head), bytesMax: range.maxBytes },
+    );
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    if (request.method === "POST" && url.pathname === "/push") return this.#push(request, url.searchParams);
+    if (request.method === "GET" && url.pathname === "/view") return this.#view(request, url.searchParams);
+    return new Response(null, { status: 404 });
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#enforceDeadlines();
+    const { sweepAt } = this.#store.state();
+    const now = this.ports.clock();
+    if (sweepAt !== null && sweepAt <= now) this.#store.setSweep(this.#viewers.sweep(now));
+    this.#schedule();
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#viewers.message(socket, message);
+  }
+
+  /** The runtime does not finish the closing handshake of a hibernatable socket by itself. */
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    // These codes say that none was sent; they may not be sent either.
+    socket.close([1004, 1005, 1006, 1015].includes(code) ? 1000 : code, reason);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    socket.close(1011, "the connection failed");
+  }
+
+  /** DESIGN section 10, "Append". Statuses are the agent protocol's, every answer has an empty body. */
+  async #push(request: Request, query: URLSearchParams): Promise<Response> {
+    const startFrom = readPosition(query.get("start_from"));
+    if (startFrom === null) return status(400);
+    const claimNumber = Number(query.get("claim"));
+    let body: Uint8Array | null | undefined;
+    for (;;) {
+      // Asked anew after each wait: the job may have ended, or the masks changed, meanwhile.
+      const state = this.#store.state();
+      const job = jobTaking(state, claimNumber);
+      if (job === null) return status(422);
+      const matcher = this.#masking.held(job);
+      if (matcher === undefined) {
+        if (!(await this.#prepareMasks(job))) return status(503, { "retry-after": "30" });
+      } else if (body === undefined) {
+        body = await readBounded(request.body, limits.logPushBytes);
+      } else {
+        return this.#append(state, { startFrom, claimNumber, body }, matcher);
+      }
+    }
+  }
+
+  /** Where masks do not open nothing is stored: false. */
+  async #prepareMasks(job: ArmedJob): Promise<boolean> {
+    try {
+      await this.#masking.prepare(job, this.ports);
+      return true;
+    } catch (cause) {
+      report("the masks of a log could not be opened", cause);
+      return false;
+    }
+  }
+
+  /** One stretch: from here to the answer nothing waits. The runtime holds the answer until all is durable. */
+  #append(state: RoomState, push: Push, matcher: Matcher): Response {
+    const plan = planPush(state, push, {
+      mask: (text) => maskText(text, matcher),
+      now: toSeconds(this.ports.clock()),
+      logBytesMax: this.ports.logBytesMax,
+    });
+    if (plan.kind === "malformed") return status(400);
+    this.#store.atomically(() => {
+      if (plan.kind === "stored") this.#store.append(plan.records);
+      else this.#refuse(state, plan);
+    });
+    this.#viewers.pumpAll();
+    return status(plan.kind === "stored" ? 200 : 422);
+  }
+
+  #refuse({ head }: RoomState, { notice, fills }: { notice: string | null; fills: boolean }): void {
+    if (fills) this.#store.markFull();
+    if (notice === null || this.#store.hasNotice(notice)) return;
+    this.#store.append([{ kind: "notice", position: head, text: notice }]);
+  }
+
+  #view(request: Request, query: URLSearchParams): Response {
+    const from = readPosition(query.get("from"));
+    const principalId = request.headers.get(principalHeader);
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return status(426);
+    if (from === null || principalId === null) return status(400);
+    const { 0: client, 1: server } = new WebSocketPair();
+    // A large replay sent before the 101 would keep the viewer waiting: the rest goes out behind it.
+    if (this.#viewers.accept(server, principalId, from)) {
+      this.ctx.waitUntil(scheduler.wait(0).then(() => this.#viewers.pump(server)));
+    }
+    const protocol = acceptedProtocol(request.headers.get(protocolHeader));
+    return new Response(null, {
+      status: 101,
+      webSocket: client,
+      headers: protocol === null ? {} : { [protocolHeader]: protocol },
+    });
+  }
+
+  async #enforceDeadlines(): Promise<void> {
+    const { deadlineAt, result, armed } = this.#store.state();
+    const jobId = armed?.jobId ?? this.ctx.id.name;
+    const now = this.ports.clock();
+    if (result !== null || deadlineAt === null || deadlineAt > now || jobId === undefined) return;
+    const verdict = await this.ports.enforceDeadlines(jobId, now).catch((cause: unknown) => {
+      report("a job's deadlines could not be looked at", cause);
+      return { kind: "wait", until: plusSeconds(now, deadlineRetrySeconds) } as const;
+    });
+    if (verdict.kind === "finished") return this.finish(verdict);
+    // A sync may have set another time meanwhile; looking too early does no harm.
+    const { deadlineAt: current } = this.#store.state();
+    const asked = current === null || current === deadlineAt ? verdict.until : Math.min(current, verdict.until);
+    await this.setAlarm(Math.max(asked, plusSeconds(now, 1)) as EpochMs);
+  }
+
+  #watchStalls(): void {
+    if (this.#store.state().sweepAt !== null) return;
+    this.#store.setSweep(plusSeconds(this.ports.clock(), limits.viewerStallSeconds));
+    this.#schedule();
+  }
+
+  /** The one alarm slot rings at the earlier of the two. Not awaited: it is durable with the rest of the stretch. */
+  #schedule(): void {
+    const { deadlineAt, sweepAt } = this.#store.state();
+    const times = [deadlineAt, sweepAt].filter((at) => at !== null);
+    if (times.length === 0) void this.ctx.storage.deleteAlarm();
+    else void this.ctx.storage.setAlarm(Math.min(...times));
+  }
+}
+
+function status(code: number, headers: Record<string, string> = {}): Response {
+  return new Response(null, { status: code, headers });
+}
+
+/** For what no caller can be told. Faults name bindings and never quote a secret. */
+function report(what: string, cause: unknown): void {
+  const reason = cause instanceof Error ? cause.message : "unknown";
+  // biome-ignore lint/suspicious/noConsole: the Worker's log is where unexpected causes go
+  console.error(JSON.stringify({ what, reason }));
+}

@@ -1,0 +1,257 @@
+/**
+ * The room's SQLite: the only file in logs/ with SQL. Statements that belong together run in one stretch without
+ * an await, which the runtime commits as one transaction and makes durable before any answer leaves.
+ */
+import type { JobResult } from "../../protocol/jobs.ts";
+import { type Bytes, fromUtf8, utf8 } from "../lib/bytes.ts";
+import type { EpochMs } from "../lib/time.ts";
+import { type LogRecord, untilOf } from "./records.ts";
+
+export interface RoomState {
+  /** Null until the job's masks were armed. */
+  readonly armed: ArmedJob | null;
+  /** The next position: all below are stored or lie in a gap. */
+  readonly head: number;
+  readonly bytes: number;
+  readonly lastSeq: number;
+  /** Nothing more is stored: the cap was reached, and a notice says so. */
+  readonly isFull: boolean;
+  /** Not null: the log is final. */
+  readonly result: JobResult | null;
+  readonly deadlineAt: EpochMs | null;
+  /** When to look for viewers that acknowledge nothing. */
+  readonly sweepAt: EpochMs | null;
+}
+
+export interface ArmedJob {
+  readonly jobId: string;
+  readonly projectId: string;
+  readonly claimNumber: number;
+  /** Counts arms: whoever opened masks can tell whether they are still these. */
+  readonly maskRevision: number;
+}
+
+const empty: RoomState = {
+  armed: null,
+  head: 0,
+  bytes: 0,
+  lastSeq: 0,
+  isFull: false,
+  result: null,
+  deadlineAt: null,
+  sweepAt: null,
+};
+
+interface RoomRow extends Record<string, SqlStorageValue> {
+  job_id: string | null;
+  project_id: string | null;
+  claim_number: number | null;
+  mask_revision: number;
+  head: number;
+  bytes: number;
+  last_seq: number;
+  is_full: number;
+  result: JobResult | null;
+  deadline_at: number | null;
+  sweep_at: number | null;
+}
+
+interface RecordRow extends Record<string, SqlStorageValue> {
+  kind: LogRecord["kind"];
+  position: number;
+  until: number;
+  part: number;
+  parts: number;
+  size: number;
+  body: ArrayBuffer;
+}
+
+const tables = `
+  CREATE TABLE IF NOT EXISTS room (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    job_id TEXT,
+    project_id TEXT,
+    claim_number INTEGER,
+    mask_revision INTEGER NOT NULL DEFAULT 0,
+    head INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    last_seq INTEGER NOT NULL DEFAULT 0,
+    is_full INTEGER NOT NULL DEFAULT 0,
+    result TEXT,
+    deadline_at INTEGER,
+    sweep_at INTEGER
+  );
+  -- Apart from the room's row, which every push rewrites.
+  CREATE TABLE IF NOT EXISTS masks (id INTEGER PRIMARY KEY CHECK (id = 1), sealed BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS records (
+    seq INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    part INTEGER NOT NULL DEFAULT 0,
+    parts INTEGER NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL DEFAULT 0,
+    body BLOB NOT NULL
+  );
+`;
+
+/** Records never change once written, so the last few read are kept: many viewers ask for the same. */
+const keptRecords = 4;
+
+export class LogStore {
+  readonly #storage: DurableObjectStorage;
+  readonly #kept = new Map<number, LogRecord>();
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    storage.sql.exec(tables);
+  }
+
+  /** All of `write` or nothing: an exception in it undoes what it wrote. */
+  atomically(write: () => void): void {
+    this.#storage.transactionSync(write);
+  }
+
+  state(): RoomState {
+    const [row] = this.#storage.sql.exec<RoomRow>("SELECT * FROM room WHERE id = 1").toArray();
+    return row === undefined ? empty : toState(row);
+  }
+
+  /** Guarded by the old state: a closed log stays closed, a lower claim number never replaces a higher one. */
+  arm(job: Omit<ArmedJob, "maskRevision">, sealedMasks: Bytes): void {
+    this.#ensureRoom();
+    const armed = this.#storage.sql.exec(
+      `UPDATE room SET job_id = ?, project_id = ?, claim_number = ?, mask_revision = mask_revision + 1
+       WHERE id = 1 AND result IS NULL AND (claim_number IS NULL OR claim_number <= ?) RETURNING id`,
+      job.jobId,
+      job.projectId,
+      job.claimNumber,
+      job.claimNumber,
+    );
+    if (armed.toArray().length === 0) return;
+    this.#storage.sql.exec("INSERT OR REPLACE INTO masks (id, sealed) VALUES (1, ?)", sealedMasks);
+  }
+
+  /** One transaction: a log that takes no more has no masks, and one that has none takes no more. */
+  close(result: JobResult): void {
+    this.#ensureRoom();
+    this.#storage.sql.exec("UPDATE room SET result = ?, deadline_at = NULL WHERE id = 1 AND result IS NULL", result);
+    this.#storage.sql.exec("DELETE FROM masks");
+  }
+
+  sealedMasks(): Bytes | null {
+    const [row] = this.#storage.sql.exec<{ sealed: ArrayBuffer }>("SELECT sealed FROM masks WHERE id = 1").toArray();
+    return row === undefined ? null : new Uint8Array(row.sealed);
+  }
+
+  setDeadline(at: EpochMs | null): void {
+    this.#ensureRoom();
+    this.#storage.sql.exec("UPDATE room SET deadline_at = ? WHERE id = 1", at);
+  }
+
+  setSweep(at: EpochMs | null): void {
+    this.#ensureRoom();
+    this.#storage.sql.exec("UPDATE room SET sweep_at = ? WHERE id = 1", at);
+  }
+
+  markFull(): void {
+    this.#storage.sql.exec("UPDATE room SET is_full = 1 WHERE id = 1");
+  }
+
+  append(records: readonly LogRecord[]): void {
+    if (records.length === 0) return;
+    this.#ensureRoom();
+    let { lastSeq, head, bytes } = this.state();
+    for (const record of records) {
+      const body = bodyOf(record);
+      this.#insert(++lastSeq, record, body);
+      head = untilOf(record);
+      bytes += body.length;
+    }
+    this.#storage.sql.exec("UPDATE room SET head = ?, bytes = ?, last_seq = ? WHERE id = 1", head, bytes, lastSeq);
+  }
+
+  record(seq: number): LogRecord | null {
+    const kept = this.#kept.get(seq);
+    if (kept !== undefined) return kept;
+    const [row] = this.#storage.sql.exec<RecordRow>("SELECT * FROM records WHERE seq = ?", seq).toArray();
+    if (row === undefined) return null;
+    const record = toRecord(row);
+    this.#kept.set(seq, record);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= keptRecords) break;
+      this.#kept.delete(oldest);
+    }
+    return record;
+  }
+
+  hasNotice(text: string): boolean {
+    const found = this.#storage.sql.exec(
+      "SELECT 1 FROM records WHERE kind = 'notice' AND body = ? LIMIT 1",
+      utf8(text),
+    );
+    return found.toArray().length > 0;
+  }
+
+  #insert(seq: number, record: LogRecord, body: Uint8Array): void {
+    const { part, parts, size } = record.kind === "part" ? record : { part: 0, parts: 0, size: 0 };
+    this.#storage.sql.exec(
+      "INSERT INTO records (seq, kind, position, until, part, parts, size, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      seq,
+      record.kind,
+      record.position,
+      untilOf(record),
+      part,
+      parts,
+      size,
+      body,
+    );
+  }
+
+  #ensureRoom(): void {
+    this.#storage.sql.exec("INSERT INTO room (id) VALUES (1) ON CONFLICT DO NOTHING");
+  }
+}
+
+function bodyOf(record: LogRecord): Uint8Array {
+  if (record.kind === "gap") return new Uint8Array();
+  return record.kind === "notice" ? utf8(record.text) : record.bytes;
+}
+
+function toRecord(row: RecordRow): LogRecord {
+  const bytes = new Uint8Array(row.body);
+  const { position, until, part, parts, size } = row;
+  switch (row.kind) {
+    case "events":
+      return { kind: "events", position, count: until - position, bytes };
+    case "part":
+      return { kind: "part", position, part, parts, size, bytes };
+    case "gap":
+      return { kind: "gap", position, until };
+    case "notice":
+      return { kind: "notice", position, text: fromUtf8(bytes) };
+  }
+}
+
+function toState(row: RoomRow): RoomState {
+  return {
+    armed: toArmed(row),
+    head: row.head,
+    bytes: row.bytes,
+    lastSeq: row.last_seq,
+    isFull: row.is_full === 1,
+    result: row.result,
+    deadlineAt: row.deadline_at as EpochMs | null,
+    sweepAt: row.sweep_at as EpochMs | null,
+  };
+}
+
+function toArmed(row: RoomRow): ArmedJob | null {
+  if (row.job_id === null || row.project_id === null || row.claim_number === null) return null;
+  return {
+    jobId: row.job_id,
+    projectId: row.project_id,
+    claimNumber: row.claim_number,
+    maskRevision: row.mask_revision,
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * From secret values to what is looked for in the log. The raw values rest sealed in the room, with a version of
+ * this encoding, and their forms are made anew each time they are opened. Pure.
+ */
+import * as z from "zod";
+import type { SealContext } from "../crypto/sealing.ts";
+import { type Bytes, fromUtf8Strict, utf8, utf8Length } from "../lib/bytes.ts";
+import { formsOf, trimmed, valueBytesMin } from "./needle-forms.ts";
+
+/** A value that the log must not show, and the name that it has in notices. */
+export interface MaskValue {
+  readonly name: string;
+  readonly value: string;
+}
+
+const Masks = z.strictObject({
+  version: z.literal(1),
+  values: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+});
+
+/** The bytes to seal for a room. */
+export function encodeMasks(values: readonly MaskValue[]): Bytes {
+  const masks: z.infer<typeof Masks> = { version: 1, values: values.map(({ name, value }) => ({ name, value })) };
+  return utf8(JSON.stringify(masks));
+}
+
+/** The row that sealed masks are bound to: job and claim, so that a former claim's masks do not open for this one. */
+export function masksContext(projectId: string, jobId: string, claimNumber: number): SealContext {
+  return { purpose: "log_masks", projectId, recordId: jobId, secretVersion: claimNumber, type: "" };
+}
+
+/** @throws Error where the bytes are no masks of a version known here; it never quotes them. */
+export function needlesOf(masks: Bytes): { readonly needles: readonly string[] } {
+  const parsed = Masks.safeParse(parseJson(masks));
+  if (!parsed.success) throw new Error("the opened masks have no known form");
+  const needles = new Set<string>();
+  for (const { value } of parsed.data.values) {
+    for (const form of formsOf(value)) needles.add(form);
+  }
+  return { needles: [...needles] };
+}
+
+/** The names of values that are too short to be looked for; empty ones hide nothing and are left out. */
+export function unmaskable(values: readonly MaskValue[]): string[] {
+  return values
+    .filter(({ value }) => value !== "" && utf8Length(trimmed(value)) < valueBytesMin)
+    .map(({ name }) => name);
+}
+
+function parseJson(bytes: Bytes): unknown {
+  try {
+    return JSON.parse(fromUtf8Strict(bytes));
+  } catch {
+    // The parser's message would quote the text.
+    return undefined;
+  }
+}

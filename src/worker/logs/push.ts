@@ -1,0 +1,69 @@
+/**
+ * What becomes of one push (DESIGN section 10, "Append"): decided from the room's state and the body alone. Pure.
+ * Of what it stores everything is in the plan; the room writes it in one stretch and then answers.
+ */
+import { limits } from "../../protocol/limits.ts";
+import type { EpochSeconds } from "../lib/time.ts";
+import { encodeLine, type Mask, readPushBody } from "./append.ts";
+import type { ArmedJob, RoomState } from "./log-store.ts";
+import { type LogRecord, packRecords } from "./records.ts";
+
+export interface Push {
+  readonly startFrom: number;
+  readonly claimNumber: number;
+  /** Null: it was longer than a push may be, and was not read to its end. */
+  readonly body: Uint8Array | null;
+}
+
+export type PushPlan =
+  /** 200, `records` stored; none where everything was stored before. */
+  | { readonly kind: "stored"; readonly records: readonly LogRecord[] }
+  /** 400 */
+  | { readonly kind: "malformed" }
+  /** 422; a notice says it in the log, once. `fills`: nothing more will be stored. */
+  | { readonly kind: "refused"; readonly notice: string | null; readonly fills: boolean };
+
+export function planPush(
+  state: RoomState,
+  push: Push,
+  context: { mask: Mask; now: EpochSeconds; logBytesMax: number },
+): PushPlan {
+  if (jobTaking(state, push.claimNumber) === null) return { kind: "refused", notice: null, fills: false };
+  if (push.body === null) return refusedPush(`more than ${mebibytes(limits.logPushBytes)}`);
+  const body = readPushBody(push.body);
+  if (body.kind === "malformed") return { kind: "malformed" };
+  if (body.kind === "too_many") return refusedPush(`more than ${limits.logPushEvents} events`);
+  const isNew = push.startFrom + body.lines.length > state.head;
+  if (!isNew || body.lines.length === 0) return { kind: "stored", records: [] };
+  if (state.isFull) return { kind: "refused", notice: null, fills: false };
+  const start = Math.max(push.startFrom, state.head);
+  const lines = body.lines.slice(start - push.startFrom).map((line) => encodeLine(line, context.mask, context.now));
+  const size = lines.reduce((sum, line) => sum + line.length, 0);
+  // Bytes that are no UTF-8 grow threefold when they are replaced.
+  if (size > limits.logPushBytes + storedSlackBytes) return refusedPush(`more than ${mebibytes(limits.logPushBytes)}`);
+  if (state.bytes + size > context.logBytesMax) return full(context.logBytesMax);
+  const gap: LogRecord[] = start > state.head ? [{ kind: "gap", position: state.head, until: start }] : [];
+  return { kind: "stored", records: [...gap, ...packRecords(start, lines)] };
+}
+
+/** The job whose pushes are taken: of the claim that the room is armed for alone, and only until the job ended. */
+export function jobTaking(state: RoomState, claimNumber: number): ArmedJob | null {
+  return state.result === null && state.armed?.claimNumber === claimNumber ? state.armed : null;
+}
+
+/** Re-encoding may add a little to each event. */
+const storedSlackBytes = limits.logPushEvents * 128;
+
+function full(logBytesMax: number): PushPlan {
+  const notice = `The log has reached its limit of ${mebibytes(logBytesMax)}. What follows is not stored.`;
+  return { kind: "refused", notice, fills: true };
+}
+
+function refusedPush(why: string): PushPlan {
+  const notice = `The agent sent ${why} of log at once, which was refused. The log may end here.`;
+  return { kind: "refused", notice, fills: false };
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round((bytes / 1024 / 1024) * 100) / 100} MiB`;
+}

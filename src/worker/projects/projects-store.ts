@@ -1,0 +1,85 @@
+/** Projects in D1. */
+import { type Project, ProjectSettings, Repository } from "../../protocol/projects.ts";
+import { type Bytes, fromBlob } from "../lib/bytes.ts";
+import { must } from "../lib/d1.ts";
+import { type EpochMs, toTimestamp } from "../lib/time.ts";
+
+interface ProjectRow {
+  id: string;
+  name: string;
+  repository: string;
+  settings: string;
+  revision: number;
+  request_mac: ArrayBuffer | number[];
+  created_at: number;
+  created_by: string;
+}
+
+export interface StoredProject {
+  readonly project: Project;
+  readonly requestMac: Bytes;
+}
+
+const columns = "id, name, repository, settings, revision, request_mac, created_at, created_by";
+
+export async function findProject(db: D1Database, id: string): Promise<StoredProject | null> {
+  const row = await db.prepare(`SELECT ${columns} FROM projects WHERE id = ?`).bind(id).first<ProjectRow>();
+  return row === null ? null : { project: toProject(row), requestMac: fromBlob(row.request_mac) };
+}
+
+/** Projects after `afterId`, of the whole organization or `onlyId` alone. */
+export async function listProjects(
+  db: D1Database,
+  query: { onlyId: string | null; name: string | null; afterId: string; limit: number },
+): Promise<Project[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT ${columns} FROM projects
+       WHERE id > ?1 AND (?2 IS NULL OR id = ?2) AND (?3 IS NULL OR name = ?3) ORDER BY id LIMIT ?4`,
+    )
+    .bind(query.afterId, query.onlyId, query.name, query.limit)
+    .all<ProjectRow>();
+  return results.map(toProject);
+}
+
+export function insertProject(db: D1Database, project: Project, requestMac: Bytes, now: EpochMs): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO projects
+         (id, name, repository_name, repository, settings, revision, request_mac, created_at, created_by)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    .bind(
+      project.id,
+      project.name,
+      project.repository.name,
+      JSON.stringify(project.repository),
+      JSON.stringify(project.settings),
+      project.revision,
+      requestMac,
+      now,
+      project.created_by,
+    );
+}
+
+/** New settings for exactly the revision that was read; the batch aborts where there is a newer one. */
+export function updateSettings(db: D1Database, id: string, settings: ProjectSettings, revision: number) {
+  return [
+    must(db, "SELECT 1 FROM projects WHERE id = ? AND revision = ?", id, revision),
+    db
+      .prepare("UPDATE projects SET settings = ?, revision = revision + 1 WHERE id = ?")
+      .bind(JSON.stringify(settings), id),
+  ];
+}
+
+function toProject(row: ProjectRow): Project {
+  return {
+    id: row.id,
+    name: row.name,
+    repository: Repository.parse(JSON.parse(row.repository)),
+    settings: ProjectSettings.parse(JSON.parse(row.settings)),
+    revision: row.revision,
+    created_at: toTimestamp(row.created_at),
+    created_by: row.created_by,
+  };
+}

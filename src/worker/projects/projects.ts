@@ -1,0 +1,113 @@
+/** Projects: the only tenants. Each has one repository, a default branch and protected refs. */
+import type { Listed, Page } from "../../protocol/list.ts";
+import type { Person } from "../../protocol/principal.ts";
+import type { Project, ProjectCreate, ProjectPatch } from "../../protocol/projects.ts";
+import { requireMay } from "../accounts/permissions.ts";
+import { auditRow } from "../audit/audit.ts";
+import { insertAudit } from "../audit/audit-store.ts";
+import { type Sealer, sameRequest } from "../crypto/sealer.ts";
+import type { Bytes, Random } from "../lib/bytes.ts";
+import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
+import { Fault, notFound, taken } from "../lib/fault.ts";
+import { type Created, uuidv7 } from "../lib/ids.ts";
+import { paged } from "../lib/paging.ts";
+import { type Clock, toTimestamp } from "../lib/time.ts";
+import { findProject, insertProject, listProjects, updateSettings } from "./projects-store.ts";
+
+export interface ProjectsPorts {
+  readonly db: D1Database;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Projects {
+  create(person: Person, request: ProjectCreate): Promise<Created<Project>>;
+  list(person: Person, name: string | null, page: Page): Promise<Listed<Project>>;
+  show(person: Person, id: string): Promise<Project>;
+  /** @throws Fault `precondition_failed` where `revision` is given and no longer the project's. */
+  change(person: Person, id: string, patch: ProjectPatch, revision: number | null): Promise<Project>;
+  /** For other domains: no permission is asked. */
+  find(id: string): Promise<Project | null>;
+}
+
+export function createProjects(ports: ProjectsPorts): Projects {
+  const { db } = ports;
+  const find = async (id: string) => (await findProject(db, id))?.project ?? null;
+  const show = async (person: Person, id: string) => {
+    requireMay(person, "project.read", id);
+    const project = await find(id);
+    if (project === null) throw notFound();
+    return project;
+  };
+  return {
+    find,
+    show,
+    create: (person, request) => create(ports, person, request),
+    list(person, name, page) {
+      requireMay(person, "project.read", person.projectId);
+      return paged(page, (afterId, limit) => listProjects(db, { onlyId: person.projectId, name, afterId, limit }));
+    },
+    async change(person, id, patch, revision) {
+      const project = await show(person, id);
+      requireMay(person, "project.change", id);
+      return change(ports, person, project, patch, revision);
+    },
+  };
+}
+
+async function create(ports: ProjectsPorts, person: Person, request: ProjectCreate): Promise<Created<Project>> {
+  const { db, sealer, clock, random } = ports;
+  requireMay(person, "project.create", null);
+  const now = clock();
+  const { id = uuidv7(now, random), name, repository, settings } = request;
+  const project = { id, name, repository, settings, revision: 1, created_at: toTimestamp(now), created_by: person.id };
+  const requestMac = await sealer.requestMac(request);
+  const audit = await auditRow({ action: "project.create", principal: person, projectId: id, details: { name } }, now);
+  try {
+    await db.batch([insertProject(db, project, requestMac, now), insertAudit(db, audit)]);
+    return { value: project, isNew: true };
+  } catch (error) {
+    if (violatesUnique(error, "projects.id")) return retried(db, person, id, requestMac);
+    if (violatesUnique(error, "projects.name")) throw taken("/name", "is taken by another project");
+    if (violatesUnique(error, "projects.repository_name"))
+      throw taken("/repository/name", "is taken by another project");
+    throw error;
+  }
+}
+
+async function retried(db: D1Database, person: Person, id: string, requestMac: Bytes): Promise<Created<Project>> {
+  const existing = await findProject(db, id);
+  if (existing?.project.created_by !== person.id || !sameRequest(existing.requestMac, requestMac)) {
+    throw taken("/id", "is in use");
+  }
+  return { value: existing.project, isNew: false };
+}
+
+async function change(
+  { db, clock }: ProjectsPorts,
+  person: Person,
+  project: Project,
+  patch: ProjectPatch,
+  revision: number | null,
+): Promise<Project> {
+  if (revision !== null && revision !== project.revision) throw changedSince();
+  const named = Object.entries(patch).filter(([, value]) => value !== undefined);
+  const settings = { ...project.settings, ...(Object.fromEntries(named) as ProjectPatch) } as Project["settings"];
+  const details = { fields: named.map(([field]) => field).join(" ") };
+  const audit = await auditRow(
+    { action: "project.change", principal: person, projectId: project.id, details },
+    clock(),
+  );
+  try {
+    await db.batch([...updateSettings(db, project.id, settings, project.revision), insertAudit(db, audit)]);
+  } catch (error) {
+    if (isGuardFailure(error)) throw changedSince();
+    throw error;
+  }
+  return { ...project, settings, revision: project.revision + 1 };
+}
+
+function changedSince(): Fault {
+  return new Fault("precondition_failed", "the project has changed since you read it: read it again");
+}

@@ -1,0 +1,104 @@
+/** The composition root: Env -> Config -> stores -> use cases. The only file that knows them all. */
+
+import { type AccessKeys, createAccessKeys } from "./access-keys/access-keys.ts";
+import { type Accounts, createAccounts } from "./accounts/accounts.ts";
+import { createSocketTickets, type SocketTickets } from "./accounts/socket-tickets.ts";
+import { type AgentTypes, agentTypeLookup, createAgentTypes } from "./agents/agent-types.ts";
+import { createHandOver } from "./agents/hand-over.ts";
+import { createRegistration } from "./agents/registration.ts";
+import type { AgentProtocol } from "./agents/routes.ts";
+import { createSync } from "./agents/sync.ts";
+import { openHeld } from "./crypto/keyring.ts";
+import { createSealer } from "./crypto/sealer.ts";
+import { type Config, type Env, readConfig, readSettings } from "./env.ts";
+import { createIssuer } from "./identity/issuer.ts";
+import { createJobIdentity, type JobIdentity } from "./identity/job-identity.ts";
+import { enforceDeadlines } from "./jobs/deadlines.ts";
+import { createJobs, type Jobs } from "./jobs/jobs.ts";
+import { systemRandom } from "./lib/bytes.ts";
+import { Fault, notFound } from "./lib/fault.ts";
+import { systemClock } from "./lib/time.ts";
+import { roomOf } from "./logs/log-access.ts";
+import type { LogRoomPorts } from "./logs/ports.ts";
+import { createProjects, type Projects } from "./projects/projects.ts";
+
+export interface Services {
+  readonly accounts: Accounts;
+  readonly tickets: SocketTickets;
+  readonly projects: Projects;
+  readonly accessKeys: AccessKeys;
+  readonly agentTypes: AgentTypes;
+  readonly jobs: Jobs;
+  readonly identity: JobIdentity;
+  readonly agents: AgentProtocol;
+}
+
+export function createServices(env: Env, config: Config, issuer: URL): Services {
+  const base = { db: env.DB, clock: systemClock, random: systemRandom };
+  const { settings, sealing: held } = config;
+  const sealer = createSealer(env.DB, held, systemClock, systemRandom);
+  const sealed = { ...base, sealer };
+  const log = jobLog(env);
+  const accounts = createAccounts({ ...sealed, held, bootstrapToken: config.bootstrapToken });
+  const projects = createProjects(sealed);
+  const jobs = createJobs({ ...sealed, projects, agentTypes: agentTypeLookup(env.DB), log });
+  const sync = createSync({
+    ...base,
+    jobs,
+    alarm: log,
+    nextSyncAfterMs: settings.next_sync_after_ms,
+    agentLostSeconds: settings.agent_lost_seconds,
+  });
+  const handOver = createHandOver({
+    ...sealed,
+    issuer: createIssuer({ ...base, signing: config.signing }),
+    issuerUrl: issuer.origin,
+    agentLostSeconds: settings.agent_lost_seconds,
+    organization: accounts.organization,
+    projects,
+    jobs,
+    log,
+  });
+  return {
+    accounts,
+    tickets: createSocketTickets(base),
+    projects,
+    accessKeys: createAccessKeys({ ...sealed, projects }),
+    agentTypes: createAgentTypes(sealed),
+    jobs,
+    identity: createJobIdentity({ db: env.DB, jobs }),
+    agents: { sync, handOver, registration: createRegistration({ ...base, jobs }) },
+  };
+}
+
+/** What a log room needs of the house. */
+export function logRoomPorts(env: Env): LogRoomPorts {
+  const settings = readSettings(env);
+  const deadlines = {
+    agentLostSeconds: settings.agent_lost_seconds,
+    queueLimitSeconds: settings.queue_limit_seconds,
+  };
+  return {
+    clock: systemClock,
+    logBytesMax: settings.log_bytes_max,
+    openMasks: async (sealed, context) => openHeld((await readConfig(env)).sealing, sealed, context),
+    enforceDeadlines: (jobId, now) => enforceDeadlines(env.DB, jobId, now, deadlines),
+  };
+}
+
+/** The rooms, as jobs and agents need them. */
+function jobLog(env: Env) {
+  const room = (jobId: string) => roomOf(env.LOG_ROOM, jobId);
+  return {
+    finish: (jobId: string, end: Parameters<ReturnType<typeof room>["finish"]>[0]) => room(jobId).finish(end),
+    setAlarm: (jobId: string, at: Parameters<ReturnType<typeof room>["setAlarm"]>[0]) => room(jobId).setAlarm(at),
+    async notice(jobId: string, text: string) {
+      await room(jobId).notice(text);
+    },
+    async arm(arming: Parameters<ReturnType<typeof room>["arm"]>[0]) {
+      const outcome = await room(arming.jobId).arm(arming);
+      if (outcome === "closed") throw notFound();
+      if (outcome === "stale_claim") throw new Fault("unavailable", "another claim of the job has begun");
+    },
+  };
+}

@@ -1,0 +1,441 @@
+/** The log room by itself on the real runtime: storage, sockets, alarms, evictions. */
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createTestHarness } from "wrangler";
+import { WebSocket } from "ws";
+import { LogAssembler, type LogRecord } from "../../src/client/log-assembler.ts";
+import { decodeFrame, type FrameHeader } from "../../src/protocol/log-frames.ts";
+import type { LogRoomStub } from "../../src/worker/logs/log-access.ts";
+import { encodeMasks } from "../../src/worker/logs/needles.ts";
+import type { TestLogRoom } from "./log-room-worker/worker.ts";
+
+process.env.WRANGLER_SEND_METRICS = "false";
+process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
+process.env.X_LOCAL_EXPLORER = "false";
+
+const server = createTestHarness({ workers: [{ configPath: "test/integration/log-room-worker/wrangler.toml" }] });
+let base: URL;
+let jobs = 0;
+
+beforeAll(async () => {
+  base = (await server.listen()).url;
+});
+afterAll(() => server.close());
+
+type Room = LogRoomStub<unknown> & Pick<TestLogRoom, "plant" | "planted" | "ring">;
+
+interface Job {
+  readonly id: string;
+  readonly room: Room;
+}
+
+async function newJob({
+  masks = {},
+  armed = true,
+}: {
+  masks?: Record<string, string>;
+  armed?: boolean;
+} = {}): Promise<Job> {
+  const id = `job-${++jobs}`;
+  const env = await server.getWorker<{ LOG_ROOM: { getByName(name: string): Room } }>().getEnv();
+  const room = env.LOG_ROOM.getByName(id);
+  if (armed) expect(await arm(room, id, 1, masks)).toBe("armed");
+  return { id, room };
+}
+
+function arm(room: Room, jobId: string, claimNumber: number, masks: Record<string, string> = {}) {
+  const values = Object.entries(masks).map(([name, value]) => ({ name, value }));
+  const alarmAt = (Date.now() + 3_600_000) as never;
+  return room.arm({ jobId, projectId: "p", claimNumber, sealedMasks: encodeMasks(values), alarmAt });
+}
+
+function lineOf(position: number, text = `line ${position}\n`): string {
+  return `{"event":"cmd_output","timestamp":${position},"output":${JSON.stringify(text)}}\n`;
+}
+
+function lines(from: number, until: number): string {
+  return Array.from({ length: until - from }, (_, index) => lineOf(from + index)).join("");
+}
+
+async function push(job: Job, startFrom: number, body: string | Uint8Array, claim = 1): Promise<number> {
+  const url = new URL(`/push?job=${job.id}&start_from=${startFrom}&claim=${claim}`, base);
+  const response = await fetch(url, { method: "POST", body: body as BodyInit });
+  expect(await response.text()).toBe("");
+  return response.status;
+}
+
+/** A viewer on a real socket; it checks every frame by the client's own assembler and acknowledges as the client does. */
+class TestViewer {
+  readonly records: LogRecord[] = [];
+  readonly headers: FrameHeader[] = [];
+  readonly sizes: number[] = [];
+  readonly texts: string[] = [];
+  closed: { code: number; reason: string } | undefined;
+  received = 0;
+  protocol = "";
+  socket: WebSocket;
+  readonly #assembler: LogAssembler;
+  readonly #acks: boolean;
+  #acked = 0;
+
+  constructor(job: Job, from: number, { acks = true, who = "somebody", protocols = ["signalbox.v1"] } = {}) {
+    const url = new URL(`/view?job=${job.id}&from=${from}&who=${who}`, base);
+    this.#assembler = new LogAssembler(from);
+    this.#acks = acks;
+    this.socket = new WebSocket(url, protocols, { perMessageDeflate: false });
+    this.socket.binaryType = "nodebuffer";
+    this.socket.on("message", (data: Buffer, isBinary: boolean) => this.#onMessage(data, isBinary));
+    this.socket.on("close", (code, reason) => {
+      this.closed = { code, reason: reason.toString() };
+    });
+    this.socket.on("error", () => undefined);
+    const s2 = this.socket as any;
+    const t0 = Date.now();
+    const timer = setInterval(() => { if (s2._closeFrameReceived) { console.log(who, "frame", s2._closeCode, Date.now() - t0); clearInterval(timer);} }, 20);
+    setTimeout(() => clearInterval(timer), 14000);
+  }
+
+  get position(): number {
+    return this.#assembler.position;
+  }
+
+  get outputs(): string[] {
+    return this.records.map((record) => {
+      if (record.kind === "event") return "output" in record.event ? record.event.output : record.event.event;
+      if (record.kind === "gap") return `gap ${record.position}-${record.until}`;
+      return record.kind === "notice" ? `notice ${record.text}` : `end ${record.position} ${record.result}`;
+    });
+  }
+
+  #onMessage(data: Buffer, isBinary: boolean): void {
+    if (!isBinary) {
+      this.texts.push(data.toString());
+      return;
+    }
+    const bytes = new Uint8Array(data);
+    this.received += bytes.length;
+    this.sizes.push(decodeFrame(bytes).payload.length);
+    this.headers.push(decodeFrame(bytes).header);
+    const { credit, records } = this.#assembler.take(bytes);
+    this.records.push(...records);
+    if (this.#acks && (this.#acked === 0 || this.received - this.#acked >= credit / 2)) this.ack(this.received);
+  }
+
+  ack(total: number): void {
+    this.#acked = total;
+    this.socket.send(JSON.stringify({ ack: total }));
+  }
+
+  async until(what: (viewer: TestViewer) => boolean, sentence: string): Promise<this> {
+    await waitFor(
+      () => what(this),
+      () => `${sentence}; got ${JSON.stringify(this.outputs.slice(-3))} ${JSON.stringify(this.closed)}`,
+    );
+    return this;
+  }
+
+  ended(): Promise<this> {
+    return this.until((viewer) => viewer.records.at(-1)?.kind === "end", "the log ends");
+  }
+
+  close(): void {
+    this.socket.close(1000);
+  }
+}
+
+async function waitFor(condition: () => boolean, sentence: () => string): Promise<void> {
+  const deadline = Date.now() + 13000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`it never came to this: ${sentence()}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function outputsOf(from: number, until: number): string[] {
+  return Array.from({ length: until - from }, (_, index) => `line ${from + index}\n`);
+}
+
+describe("viewers", () => {
+  it("that join early, late and in the middle see the same events, none lost or twice, also across hibernation", async () => {
+    const job = await newJob();
+    const early = new TestViewer(job, 0);
+    expect(await push(job, 0, lines(0, 40))).toBe(200);
+    await early.until((viewer) => viewer.position === 40, "the first forty");
+    const middle = new TestViewer(job, 17);
+    await middle.until((viewer) => viewer.position === 40, "the rest from 17");
+    const before = (await job.room.planted()).instance;
+    for (let round = 0; round < 3; round++) {
+      await server.getWorker().evictDurableObject("TestLogRoom", { name: job.id, webSockets: "hibernate" });
+      const start = 40 + round * 20;
+      expect(await push(job, start - 5, lines(start - 5, start + 20))).toBe(200);
+    }
+    expect((await job.room.planted()).instance).not.toBe(before);
+    await job.room.finish({ result: "passed", notice: "that was all" });
+    const late = new TestViewer(job, 0);
+    for (const [viewer, from] of [
+      [early, 0],
+      [middle, 17],
+      [late, 0],
+    ] as const) {
+      await viewer.ended();
+      expect(viewer.outputs).toEqual([...outputsOf(from, 100), "notice that was all", "end 100 passed"]);
+    }
+  });
+
+  it("see gaps and notices in their place exactly once, also when they resume", async () => {
+    const job = await newJob();
+    await push(job, 0, lines(0, 3));
+    await job.room.notice("first");
+    await push(job, 6, lines(6, 9));
+    await job.room.notice("second");
+    const all = [...outputsOf(0, 3), "notice first", "gap 3-6", ...outputsOf(6, 9), "notice second"];
+    for (let from = 0; from <= 9; from++) {
+      const viewer = new TestViewer(job, from);
+      const expected =
+        from <= 3 ? all.slice(from) : from < 6 ? [`gap ${from}-6`, ...all.slice(5)] : all.slice(from - 1);
+      await viewer.until((v) => v.outputs.length >= expected.length, `all from ${from}`);
+      expect(viewer.outputs).toEqual(expected);
+      viewer.close();
+    }
+  });
+
+  it("beyond the head wait there, and on a room that no claim has armed", async () => {
+    const job = await newJob({ armed: false });
+    const viewer = new TestViewer(job, 500);
+    await viewer.until((v) => v.socket.readyState === WebSocket.OPEN, "open");
+    await arm(job.room, job.id, 1);
+    await push(job, 0, lines(0, 2));
+    await job.room.finish({ result: "stopped", notice: null });
+    await viewer.ended();
+    // They are told what comes; the client's assembler drops what lies below its position.
+    expect(viewer.headers.map(({ kind, position }) => `${kind} ${position}`)).toEqual(["events 0", "end 2"]);
+  });
+
+  it("get a small first frame, frames of whole events, and large events in parts", async () => {
+    const job = await newJob();
+    const big = "x".repeat(2_500_000);
+    await push(job, 0, lines(0, 2000));
+    await push(job, 2000, lineOf(2000, big) + lineOf(2001, "y".repeat(300_000)) + lineOf(2002, "z".repeat(70_000)));
+    await push(job, 2003, lines(2003, 4003));
+    await job.room.finish({ result: "passed", notice: null });
+    for (const from of [0, 1, 1999, 2000, 2001, 2002, 2003, 4002, 4003]) {
+      const viewer = await new TestViewer(job, from).ended();
+      const texts = Array.from({ length: 4003 - from }, (_, index) => from + index).map((at) =>
+        at === 2000 ? big : at === 2001 ? "y".repeat(300_000) : at === 2002 ? "z".repeat(70_000) : `line ${at}\n`,
+      );
+      expect(viewer.outputs.slice(0, -1).join("") === texts.join(""), `from ${from}`).toBe(true);
+      expect(viewer.sizes[0]).toBeLessThanOrEqual(64 * 1024);
+      expect(Math.max(...viewer.sizes)).toBeLessThanOrEqual(256 * 1024);
+    }
+  });
+
+  it("that acknowledge nothing are sent no more than their credit and one frame, and miss nothing later", async () => {
+    const job = await newJob();
+    const stalled = new TestViewer(job, 0, { acks: false });
+    const live = new TestViewer(job, 0);
+    const wide = (at: number) => lineOf(at, `${at} ${"w".repeat(100_000)}`);
+    for (let at = 0; at < 40; at += 10) {
+      expect(await push(job, at, Array.from({ length: 10 }, (_, index) => wide(at + index)).join(""))).toBe(200);
+    }
+    await live.until((viewer) => viewer.position === 40, "the live viewer has all");
+    expect(stalled.received).toBeGreaterThan(900_000);
+    expect(stalled.received).toBeLessThan(1024 * 1024 + 300_000);
+    stalled.ack(stalled.received);
+    await stalled.until((viewer) => viewer.received > 1_500_000, "more after an acknowledgement");
+    while (stalled.position < 40) {
+      stalled.ack(stalled.received);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(stalled.outputs.join("")).toBe(live.outputs.join(""));
+  });
+
+  it("that owe an acknowledgement for a minute are closed resumably by the alarm, the others are not", async () => {
+    const job = await newJob();
+    const stalled = new TestViewer(job, 0, { acks: false });
+    const good = new TestViewer(job, 0);
+    await push(job, 0, lines(0, 5));
+    await good.until((viewer) => viewer.position === 5, "five lines");
+    const { alarm } = await job.room.planted();
+    expect(alarm).toBeLessThanOrEqual(Date.now() + 60_000);
+    expect(alarm).toBeGreaterThan(Date.now() + 50_000);
+    await job.room.plant({ forwardMs: 61_000 });
+    await job.room.ring();
+    await stalled.until((viewer) => viewer.closed?.code === 4100, "closed with 4100");
+    await push(job, 5, lines(5, 7));
+    await good.until((viewer) => viewer.position === 7, "goes on");
+    // Nobody owes any more: the slot is the deadline's again.
+    await job.room.plant({ forwardMs: 200_000 });
+    await job.room.ring();
+    expect((await job.room.planted()).alarm).toBeGreaterThan(Date.now() + 3_000_000);
+    expect(good.closed).toBeUndefined();
+  });
+
+  it("that send anything but an honest acknowledgement are closed", async () => {
+    const job = await newJob();
+    await push(job, 0, lines(0, 2));
+    for (const [message, code] of [
+      ['{"ack":100000}', 1008],
+      ['{"ack":-1}', 1008],
+      ["hello", 1008],
+      [Buffer.from("{}"), 1008],
+      ["x".repeat(1025), 1009],
+      [Buffer.alloc(5000), 1009],
+    ] as const) {
+      const viewer = new TestViewer(job, 0, { acks: false });
+      await viewer.until((v) => v.received > 0, "a frame");
+      viewer.socket.send(message);
+      await viewer.until((v) => v.closed?.code === code, `closed with ${code}`);
+    }
+  });
+
+  it("are pinged back without waking the room, and echoed exactly one subprotocol", async () => {
+    const job = await newJob();
+    const viewer = new TestViewer(job, 0, { protocols: ["signalbox.v1", "signalbox.ticket.abc"] });
+    await viewer.until((v) => v.socket.readyState === WebSocket.OPEN, "open");
+    expect(viewer.socket.protocol).toBe("signalbox.v1");
+    viewer.socket.send("ping");
+    await viewer.until((v) => v.texts[0] === "pong", "pong");
+    const bare = new TestViewer(job, 0, { protocols: [] });
+    await bare.until((v) => v.socket.readyState === WebSocket.OPEN, "open without a subprotocol");
+    expect(bare.socket.protocol).toBe("");
+  });
+
+  it("are at most ten per principal, and a place that was left can be taken", async () => {
+    const job = await newJob();
+    const ten = Array.from({ length: 10 }, () => new TestViewer(job, 0, { who: "ann" }));
+    for (const viewer of ten) await viewer.until((v) => v.socket.readyState === WebSocket.OPEN, "open");
+    const eleventh = new TestViewer(job, 0, { who: "ann" });
+    await eleventh.until((v) => v.closed?.code === 4029, "refused with 4029");
+    const other = new TestViewer(job, 0, { who: "bob" });
+    await push(job, 0, lines(0, 1));
+    await other.until((v) => v.position === 1, "somebody else may watch");
+    expect(eleventh.received).toBe(0);
+    ten[0]?.close();
+    await ten[0]?.until((v) => v.closed !== undefined, "closed");
+    await new TestViewer(job, 0, { who: "ann" }).until((v) => v.position === 1, "a place is free");
+  });
+});
+
+describe("pushes", () => {
+  it("mask secrets, before and after an eviction, and open the masks once for each", async () => {
+    const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });
+    expect(await push(job, 0, lineOf(0, "a hunter2hunter2 b"))).toBe(200);
+    expect(await push(job, 1, lineOf(1, Buffer.from("hunter2hunter2").toString("hex")))).toBe(200);
+    expect((await job.room.planted()).opened).toBe(1);
+    await server.getWorker().evictDurableObject("TestLogRoom", { name: job.id, webSockets: "hibernate" });
+    expect(await push(job, 2, lineOf(2, "c hunter2hunter2 d"))).toBe(200);
+    expect((await job.room.planted()).opened).toBe(1);
+    const page = await job.room.read({ from: 0, maxBytes: 100_000 });
+    const text = new TextDecoder().decode(page.events);
+    expect(text).toBe(lineOf(0, "a *** b") + lineOf(1, "***") + lineOf(2, "c *** d"));
+    expect(page).toMatchObject({ next: 3, isFinal: false });
+  });
+
+  it("store nothing while the masks cannot be opened", async () => {
+    const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });
+    await job.room.plant({ masksOpen: false });
+    expect(await push(job, 0, lineOf(0, "hunter2hunter2"))).toBe(503);
+    expect((await job.room.read({ from: 0, maxBytes: 1000 })).next).toBe(0);
+    await job.room.plant({ masksOpen: true });
+    expect(await push(job, 0, lineOf(0, "hunter2hunter2"))).toBe(200);
+  });
+
+  it("of a lower claim are refused once a higher one was armed, as is arming for it", async () => {
+    const job = await newJob();
+    expect(await push(job, 0, lines(0, 1))).toBe(200);
+    expect(await arm(job.room, job.id, 2)).toBe("armed");
+    expect(await arm(job.room, job.id, 2)).toBe("armed");
+    expect(await arm(job.room, job.id, 1)).toBe("stale_claim");
+    expect(await push(job, 1, lines(1, 2), 1)).toBe(422);
+    expect(await push(job, 1, lines(1, 2), 2)).toBe(200);
+    expect(await push(job, 1, lines(1, 2), 3)).toBe(422);
+  });
+
+  it("to a finished log are refused, its masks are gone, and the first result stands", async () => {
+    const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });
+    await push(job, 0, lines(0, 2));
+    await job.room.finish({ result: "failed", notice: "the agent was lost" });
+    await job.room.finish({ result: "passed", notice: "again" });
+    expect(await push(job, 0, lines(0, 2))).toBe(422);
+    expect(await push(job, 2, lines(2, 3))).toBe(422);
+    expect(await job.room.notice("too late")).toBe(false);
+    expect(await arm(job.room, job.id, 3)).toBe("closed");
+    const storage = await server.getWorker().getDurableObjectStorage("TestLogRoom", { name: job.id });
+    expect(await storage.exec("SELECT count(*) AS masks FROM masks")).toEqual([{ masks: 0 }]);
+    const viewer = await new TestViewer(job, 1).ended();
+    expect(viewer.outputs).toEqual(["line 1\n", "notice the agent was lost", "end 2 failed"]);
+    expect((await job.room.planted()).alarm).toSatisfy((at: number | null) => at === null || at < Date.now() + 61_000);
+  });
+
+  it("over the caps are 422, never 413, with one visible notice each, and store nothing", async () => {
+    const job = await newJob();
+    expect(await push(job, 0, lines(0, 2001))).toBe(422);
+    expect(await push(job, 0, lines(0, 2001))).toBe(422);
+    expect(await push(job, 0, lineOf(0, "a".repeat(17 * 1024 * 1024)))).toBe(422);
+    await job.room.plant({ logBytesMax: 1000 });
+    expect(await push(job, 0, lines(0, 5))).toBe(200);
+    expect(await push(job, 5, lines(5, 50))).toBe(422);
+    expect(await push(job, 5, lines(5, 6))).toBe(422);
+    expect(await push(job, 3, lines(3, 5))).toBe(200);
+    await job.room.finish({ result: "passed", notice: null });
+    const viewer = await new TestViewer(job, 0).ended();
+    expect(viewer.outputs.map((text) => text.replace(/(notice The \w+) .*/, "$1"))).toEqual([
+      "notice The agent",
+      "notice The agent",
+      ...outputsOf(0, 5),
+      "notice The log",
+      "end 5 passed",
+    ]);
+  });
+
+  it("that are malformed are 400, and an event of 10 MB is taken whole", async () => {
+    const job = await newJob();
+    expect(await push(job, 0, "<html></html>")).toBe(400);
+    expect(await push(job, Number.NaN, lines(0, 1))).toBe(400);
+    expect(await push(job, -1, lines(0, 1))).toBe(400);
+    expect(await push(job, 0, lineOf(0, "a".repeat(10_000_000)))).toBe(200);
+    const page = await job.room.read({ from: 0, maxBytes: 1000 });
+    expect(page.events.length).toBe(lineOf(0, "a".repeat(10_000_000)).length);
+  });
+
+  it("that come at once from a retrying agent are stored once", async () => {
+    const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });
+    const statuses = await Promise.all(Array.from({ length: 8 }, (_, index) => push(job, 0, lines(0, 100 + index))));
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    await job.room.finish({ result: "passed", notice: null });
+    const viewer = await new TestViewer(job, 0).ended();
+    expect(viewer.outputs).toEqual([...outputsOf(0, 107), "end 107 passed"]);
+  });
+});
+
+describe("the deadline", () => {
+  it("is asked for when it is due, put off as told, tried again when it could not be asked, and ends the log", async () => {
+    const job = await newJob({ armed: false });
+    const viewer = new TestViewer(job, 0);
+    await job.room.setAlarm((Date.now() + 60_000) as never);
+    await job.room.ring();
+    expect((await job.room.planted()).asked).toEqual([]);
+    await job.room.plant({ forwardMs: 60_000 });
+    await job.room.ring();
+    expect((await job.room.planted()).asked).toEqual([job.id]);
+    const later = (Date.now() + 7_200_000) as never;
+    await job.room.plant({ forwardMs: 80_000, verdict: { kind: "wait", until: later } });
+    await job.room.ring();
+    expect(await job.room.planted()).toMatchObject({ asked: [job.id, job.id], alarm: later });
+    await job.room.plant({ forwardMs: 7_200_000, verdict: { kind: "finished", result: "failed", notice: "too long" } });
+    await job.room.ring();
+    await viewer.ended();
+    expect(viewer.outputs).toEqual(["notice too long", "end 0 failed"]);
+    await job.room.setAlarm(later);
+    await job.room.ring();
+    expect((await job.room.planted()).asked.length).toBe(3);
+  });
+
+  it("rings by itself", async () => {
+    const job = await newJob();
+    await job.room.plant({ verdict: { kind: "finished", result: "stopped", notice: null } });
+    await job.room.setAlarm((Date.now() + 300) as never);
+    const viewer = await new TestViewer(job, 0).ended();
+    expect(viewer.outputs).toEqual(["end 0 stopped"]);
+  });
+});
