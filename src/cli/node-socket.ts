@@ -24,9 +24,10 @@ export function nodeSockets(token: string): SocketFactory {
     };
     socket.on("open", () => events.opened());
     socket.on("message", (data, isBinary) => {
-      if (over || !Buffer.isBuffer(data)) return;
+      // By binaryType it is one Buffer, never a list or an ArrayBuffer.
+      if (over || !(data instanceof Uint8Array)) return;
       if (isBinary) events.frame(data);
-      else events.text(data.toString("utf8"));
+      else events.text(new TextDecoder().decode(data));
     });
     socket.on("unexpected-response", (upgrade, answer) => {
       const chunks: Buffer[] = [];

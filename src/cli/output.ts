@@ -15,6 +15,7 @@ export interface Output {
   json(value: unknown): void;
   /** A word to the person, beside the result. */
   note(text: string): void;
+  /** Without a head: names and values. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): void;
 }
 
@@ -28,7 +29,7 @@ export function createOutput(stdout: Sink, stderr: Sink, env: Readonly<Record<st
     json: (value) => void stdout.write(`${printableJson(value, stdout.isTTY ? 2 : undefined)}\n`),
     note: (text) => void stderr.write(`${printable(text, { lines: true })}\n`),
     table(head, rows) {
-      for (const row of aligned([head, ...rows])) line(row);
+      for (const row of aligned(head.length === 0 ? rows : [head, ...rows])) line(row);
     },
   };
 }

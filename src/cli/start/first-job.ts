@@ -32,7 +32,8 @@ const mostSeconds = 150;
 export async function runFirstJob(site: FirstJob): Promise<boolean> {
   const { client, demo, progress } = site;
   const job = await client.jobs.start(demo.project.id, demoJob(site.baseUrl, await headCommit()));
-  progress.say(`job ${job.id} queued; its log, live:\n`);
+  progress.say(`job ${job.id} queued; its log, live:`);
+  site.cli.output.raw("\n");
   const records = await watch(site, job);
   const checks = summarize({
     jobId: job.id,

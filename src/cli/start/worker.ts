@@ -77,6 +77,8 @@ function wranglerEnvironment(folder: DataFolder, env: NodeJS.ProcessEnv): NodeJS
   return {
     ...childEnvironment(env),
     X_LOCAL_EXPLORER: "false",
+    // Else every request is traced into a database of its own.
+    X_LOCAL_OBSERVABILITY: "false",
     WRANGLER_SEND_METRICS: "false",
     WRANGLER_SEND_ERROR_REPORTS: "false",
     WRANGLER_HIDE_BANNER: "true",

@@ -1,158 +1,172 @@
+/** Pushing, reading and watching logs over HTTP. Who asks is settled here; the room is touched only then. */
 import * as z from "zod";
-import { SocketTicket, SocketTicketCreate, socketProtocol, ticketProtocolPrefix } from "../../protocol/accounts.ts";
+import { ticketProtocolPrefix } from "../../protocol/accounts.ts";
 import { Id } from "../../protocol/ids.ts";
-import { limits } from "../../protocol/limits.ts";
-import { LogEvent, LogPage } from "../../protocol/log-events.ts";
+import type { Job } from "../../protocol/jobs.ts";
+import { LogPage } from "../../protocol/log-events.ts";
 import type { Person } from "../../protocol/principal.ts";
-import type { Accounts } from "../accounts/accounts.ts";
 import { requireMay } from "../accounts/permissions.ts";
-import type { SocketTickets } from "../accounts/socket-tickets.ts";
 import type { HeldKeys } from "../crypto/keyring.ts";
-import { verifyMacToken } from "../crypto/mac-token.ts";
+import { type MacTokenClaims, verifyMacToken } from "../crypto/mac-token.ts";
 import { presentedCredential } from "../http/credential.ts";
-import { json, text } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
-import type { Jobs } from "../jobs/jobs.ts";
-import { fromUtf8 } from "../lib/bytes.ts";
-import { Fault, unauthenticated } from "../lib/fault.ts";
+import { utf8 } from "../lib/bytes.ts";
+import { bindingUnusable, Fault, notFound, unauthenticated } from "../lib/fault.ts";
 import { type Clock, toSeconds } from "../lib/time.ts";
-import { forwardPush, forwardViewer, type LogRooms, roomOf } from "./log-access.ts";
+import { readPosition } from "./append.ts";
+import { forwardPush, forwardViewer, type LogRoomStub, type LogRooms, roomOf } from "./log-access.ts";
+import { pageAsJson, pageAsText } from "./plain-read.ts";
+import { protocolHeader } from "./wire.ts";
+
+/** Stored bytes of one page: a reader goes on at `next`. */
+const pageBytes = 4 * 1024 * 1024;
 
 export interface LogRoutesPorts<Env> {
   readonly rooms: LogRooms<Env>;
   readonly held: HeldKeys;
   readonly clock: Clock;
   readonly issuer: URL;
-  readonly accounts: Pick<Accounts, "authenticate">;
-  readonly tickets: SocketTickets;
-  readonly jobs: Pick<Jobs, "show">;
+  readonly accounts: { authenticate(credential: string): Promise<Person> };
+  readonly tickets: { take(ticket: string, jobId: string): Promise<Person> };
+  /** `show` throws `not_found` for a job that the person may not see. */
+  readonly jobs: { show(person: Person, id: string): Promise<Job> };
 }
-
-const pageBytesMax = 1024 * 1024;
-
-const ReadQuery = z.object({
-  token: z.coerce.number().int().min(0).default(0),
-  raw: z.enum(["true", "false"]).default("false"),
-});
 
 export function logRoutes<Env>(ports: LogRoutesPorts<Env>): Route[] {
-  const { jobs, tickets } = ports;
-  const visibleJob = async (person: Person, jobId: string) => {
-    const job = await jobs.show(person, jobId);
-    requireMay(person, "log.read", job.project_id);
-    return job;
-  };
-  return [
-    pushRoute(ports),
-    route({
-      method: "GET",
-      path: "/api/v1/logs/:job_id",
-      access: "person",
-      summary: "Read a log from event `token` on; `raw=true` gives its text",
-      query: ReadQuery,
-      answers: {
-        200: { description: "events, and where to go on; `next` is null once the log is final", schema: LogPage },
-      },
-      async handle({ principal, params, query }) {
-        await visibleJob(principal, params.job_id);
-        const page = await roomOf(ports.rooms, params.job_id).read({ from: query.token, maxBytes: pageBytesMax });
-        const events = readEvents(page.events);
-        if (query.raw === "true") return text(200, events.map(rawText).join(""));
-        return json(200, { events, next: page.isFinal ? null : page.next });
-      },
-    }),
-    route({
-      method: "POST",
-      path: "/api/v1/socket-tickets",
-      access: "person",
-      summary: "Make a ticket that opens one websocket, for clients that cannot send a header",
-      body: SocketTicketCreate,
-      answers: { 201: { description: "the ticket; it lives 30 s", schema: SocketTicket } },
-      async handle({ principal, body }) {
-        await visibleJob(principal, body.job_id);
-        return json(201, await tickets.create(principal, body.job_id));
-      },
-    }),
-    route({
-      method: "GET",
-      path: "/api/ws",
-      access: "socket",
-      summary: "Watch a job's log live: a websocket of binary frames (docs/storage.md, src/protocol/log-frames.ts)",
-      query: SocketQuery,
-      answers: { 101: { description: "the socket", schema: null } },
-      async handle({ request, query }) {
-        checkUpgrade(request, ports.issuer);
-        const person = await viewerOf(ports, request, query.job_id);
-        await visibleJob(person, query.job_id);
-        const room = roomOf(ports.rooms, query.job_id);
-        return forwardViewer(room, request, { from: query.from, principalId: person.id });
-      },
-    }),
-  ];
+  return [pushRoute(ports), readRoute(ports), viewerRoute(ports)];
 }
 
-const SocketQuery = z.object({ job_id: Id, from: z.coerce.number().int().min(0).default(0) });
-
-/**
- * The agent's push. Its token is a MAC: a forged, expired or foreign one is refused before the room is touched.
- * Every other answer is the room's, with the protocol's own codes.
- */
-function pushRoute<Env>({ rooms, held, clock }: LogRoutesPorts<Env>): Route {
+function pushRoute<Env>(ports: LogRoutesPorts<Env>): Route {
   return route({
     method: "POST",
     path: "/api/v1/logs/:job_id",
     access: "bearer",
-    summary: `Agent: push up to ${limits.logPushEvents} events as NDJSON, the first at position \`start_from\``,
+    summary: "Append events to a job's log from position `start_from` on (the agent protocol's push)",
     answers: {
-      200: { description: "stored, or stored before", schema: null },
-      422: { description: "no more is taken: too large, too much, or the log is closed", schema: null },
+      200: { description: "stored, now or before", schema: null },
+      400: { description: "`start_from` is missing or malformed, or the body is no NDJSON", schema: null },
+      422: { description: "over a limit, or the log is closed: send no more", schema: null },
+      503: { description: "the job's masks cannot be opened: nothing was stored", schema: null },
     },
     async handle({ request, url, params, credential }) {
-      const token = await verifyMacToken(held, "log", credential, toSeconds(clock()));
-      if (token === null || token.jobId !== params.job_id) throw unauthenticated();
-      return forwardPush(roomOf(rooms, params.job_id), request, readStartFrom(url), token.claimNumber);
+      const { claimNumber } = await requireLogToken(ports, credential, params.job_id);
+      const startFrom = readPosition(url.searchParams.get("start_from"));
+      if (startFrom === null) throw malformed("?start_from", "must be the position of the first event");
+      return forwardPush(roomOf(ports.rooms, params.job_id), request, startFrom, claimNumber);
     },
   });
 }
 
-function readStartFrom(url: URL): number {
-  const given = url.searchParams.get("start_from") ?? "";
-  const startFrom = /^[0-9]{1,15}$/.test(given) ? Number(given) : null;
-  if (startFrom !== null) return startFrom;
-  throw new Fault("invalid_request", "the query does not fit", {
-    errors: [{ pointer: "?start_from", detail: "must be the position of the first event" }],
+function readRoute<Env>(ports: LogRoutesPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id",
+    access: "person",
+    summary: "Read a job's log from position `token` on; with `raw=true` as text",
+    query: z.object({
+      token: z
+        .string()
+        .regex(/^\d{1,15}$/, "must be a position")
+        .default("0")
+        .transform(Number),
+      raw: z.enum(["true", "false"]).default("false"),
+    }),
+    answers: { 200: { description: "a page; `next` is null once the log is final and read", schema: LogPage } },
+    async handle({ principal, params, query }) {
+      await requireReadable(ports, principal, params.job_id);
+      const room = roomOf(ports.rooms, params.job_id);
+      if (query.raw === "true") return answer(textFrom(room, query.token), "text/plain");
+      return answer(pageAsJson(await room.read({ from: query.token, maxBytes: pageBytes })), "application/json");
+    },
   });
 }
 
-/**
- * A websocket is open to every origin unless it is checked (cross-site websocket hijacking). Absent or empty, as
- * proxies make it, the credential alone decides; a cookie never does.
- */
-function checkUpgrade(request: Request, issuer: URL): void {
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    throw new Fault("upgrade_required", "this is a websocket: send Upgrade: websocket");
-  }
-  const origin = request.headers.get("origin") ?? "";
-  if (origin !== "" && origin !== issuer.origin) throw new Fault("forbidden", "a page of another origin may not watch");
+/** `/api/ws/` is the same route: the router takes a trailing slash. */
+function viewerRoute<Env>(ports: LogRoutesPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/ws",
+    access: "socket",
+    summary: "Watch a job's log: a websocket for `job_id` from position `from` on (protocol/log-frames.ts)",
+    answers: {
+      101: { description: "the log follows, in frames", schema: null },
+      426: { description: "not a websocket upgrade", schema: null },
+    },
+    async handle({ request, url }) {
+      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+        throw new Fault("upgrade_required", "a websocket is served here: ask for an upgrade");
+      }
+      requireOwnOrigin(request, ports.issuer);
+      const jobId = url.searchParams.get("job_id");
+      const person = await requireViewer(ports, request, jobId ?? "");
+      if (jobId === null) throw malformed("?job_id", "must name the job to watch");
+      const job = await requireReadable(ports, person, jobId);
+      const from = readPosition(url.searchParams.get("from") ?? "0");
+      if (from === null) throw malformed("?from", "must be a position");
+      return forwardViewer(roomOf(ports.rooms, job.id), request, { from, principalId: person.id });
+    },
+  });
 }
 
-/** Who watches: by header, or by a single-use ticket beside the subprotocol. */
-async function viewerOf<Env>(ports: LogRoutesPorts<Env>, request: Request, jobId: string): Promise<Person> {
+/** Checked by its MAC alone: a stranger wakes no room. @throws Fault `unauthenticated` */
+async function requireLogToken<Env>(
+  { held, clock }: LogRoutesPorts<Env>,
+  credential: string,
+  jobId: string,
+): Promise<MacTokenClaims> {
+  const [problem] = held.problems;
+  if (held.keys.length === 0 && problem !== undefined) throw bindingUnusable(problem.binding, problem.detail);
+  const claims = await verifyMacToken(held, "log", credential, toSeconds(clock()));
+  if (claims === null || claims.jobId !== jobId) throw unauthenticated();
+  return claims;
+}
+
+async function requireReadable<Env>({ jobs }: LogRoutesPorts<Env>, person: Person, jobId: string): Promise<Job> {
+  if (!Id.safeParse(jobId).success) throw notFound();
+  const job = await jobs.show(person, jobId);
+  requireMay(person, "log.read", job.project_id);
+  return job;
+}
+
+/** Only the header or a ticket: a cookie goes along with any page's socket and must not open one. */
+function requireViewer<Env>({ accounts, tickets }: LogRoutesPorts<Env>, request: Request, jobId: string) {
   const credential = presentedCredential(request);
-  if (credential !== null) return ports.accounts.authenticate(credential);
-  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+  if (credential !== null) return accounts.authenticate(credential);
+  const ticket = offeredTicket(request.headers.get(protocolHeader));
+  if (ticket === null) throw unauthenticated();
+  return tickets.take(ticket, jobId);
+}
+
+function offeredTicket(protocols: string | null): string | null {
+  const offered = (protocols ?? "").split(",").map((name) => name.trim());
   const ticket = offered.find((name) => name.startsWith(ticketProtocolPrefix));
-  if (ticket === undefined || !offered.includes(socketProtocol)) throw unauthenticated();
-  return ports.tickets.take(ticket.slice(ticketProtocolPrefix.length), jobId);
+  return ticket === undefined ? null : ticket.slice(ticketProtocolPrefix.length);
 }
 
-function readEvents(ndjson: Uint8Array): LogEvent[] {
-  const lines = fromUtf8(ndjson).split("\n").slice(0, -1);
-  return lines.map((line) => LogEvent.parse(JSON.parse(line)));
+/** Compared with ISSUER, never with Host. Who sends no Origin is no browser page: the credential decides. */
+function requireOwnOrigin(request: Request, issuer: URL): void {
+  const origin = request.headers.get("origin") ?? "";
+  if (origin !== "" && origin !== issuer.origin) throw new Fault("forbidden", "this origin may not open sockets here");
 }
 
-/** Directives and outputs, as Semaphore's raw form has it. */
-function rawText(event: LogEvent): string {
-  if (event.event === "cmd_started") return `${event.directive}\n`;
-  return event.event === "cmd_output" ? event.output : "";
+/** The whole log as text, a page at a time, up to where it stood when its end was reached. */
+function textFrom<Env>(room: LogRoomStub<Env>, from: number): ReadableStream<Uint8Array> {
+  let position = from;
+  return new ReadableStream({
+    async pull(controller) {
+      const page = await room.read({ from: position, maxBytes: pageBytes });
+      const text = pageAsText(page);
+      if (text !== "") controller.enqueue(utf8(text));
+      if (page.isFinal || page.events.length === 0) controller.close();
+      position = page.next;
+    },
+  });
+}
+
+function answer(body: BodyInit, mediaType: string): Response {
+  return new Response(body, { headers: { "content-type": `${mediaType}; charset=utf-8` } });
+}
+
+function malformed(pointer: string, detail: string): Fault {
+  return new Fault("invalid_request", `${pointer} ${detail}`, { errors: [{ pointer, detail }] });
 }

@@ -46,7 +46,9 @@ async function serve(...scripts: (Script | number)[]) {
 }
 
 async function collect(records: AsyncIterable<LogRecord>): Promise<LogRecord[]> {
-  return await Array.fromAsync(records);
+  const all: LogRecord[] = [];
+  for await (const record of records) all.push(record);
+  return all;
 }
 
 function texts(records: readonly LogRecord[]): string[] {

@@ -1,0 +1,26 @@
+/** Pages of the stored log as the protocol's plain read answers them (AGENT-PROTOCOL section 5.5). Pure. */
+import { LogEvent } from "../../protocol/log-events.ts";
+import { concat, fromUtf8, utf8 } from "../lib/bytes.ts";
+import type { EventsPage } from "./page.ts";
+
+/** `{"events":[…],"next":N}`, the events in the very bytes that are stored; `next` is null once nothing follows. */
+export function pageAsJson({ events, next, isFinal }: EventsPage): Uint8Array<ArrayBuffer> {
+  // A line end inside an event is escaped, so each one here stands between two events.
+  const list = events.slice(0, Math.max(0, events.length - 1)).map((byte) => (byte === 0x0a ? 0x2c : byte));
+  return concat(utf8('{"events":['), list, utf8(`],"next":${isFinal ? "null" : next}}`));
+}
+
+/** What a terminal showed: the directive of each command and what came out. */
+export function pageAsText({ events }: EventsPage): string {
+  return fromUtf8(events)
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => textOf(JSON.parse(line)))
+    .join("");
+}
+
+function textOf(stored: unknown): string {
+  const event = LogEvent.parse(stored);
+  if (event.event === "cmd_started") return `${event.directive}\n`;
+  return event.event === "cmd_output" ? event.output : "";
+}
