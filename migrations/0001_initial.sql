@@ -179,6 +179,8 @@ CREATE TABLE jobs (
   agent_id TEXT REFERENCES agents (id),
   claim_number INTEGER NOT NULL,
   claimed_at INTEGER,
+  -- When it was handed over to the agent of this claim, secrets and all.
+  handed_over_at INTEGER,
   -- When the agent first said that it runs the job: GET job answers 404 from then on.
   fetch_closed_at INTEGER,
   -- The sealing key under which the job's masks rest in its log room, until the job ends.

@@ -43,7 +43,7 @@ export const ApiTokenCreate = z.strictObject({
   name: Title,
   role: Role,
   project_id: Id.nullable().default(null),
-  /** Seconds from now; null lives until it is revoked. */
+  /** Seconds from now; null lives until it is revoked. It never outlives the token that makes it. */
   expires_in_seconds: z
     .int()
     .min(60)

@@ -15,6 +15,8 @@ export interface Person {
   readonly name: string;
   readonly role: Role;
   readonly projectId: Id | null;
+  /** When the token ends, in milliseconds since the epoch; null: when it is revoked. */
+  readonly expiresAtMs: number | null;
 }
 
 /** The agent that presented its access token. */

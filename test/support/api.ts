@@ -1,5 +1,6 @@
 /** The API as tests use it: one owner, one project, one agent type, and agents that speak the protocol raw. */
 import { randomUUID } from "node:crypto";
+import { type IncomingMessage, request } from "node:http";
 import { bootstrapToken, type Harness } from "./harness.ts";
 
 export const sha = "0123456789abcdef0123456789abcdef01234567";
@@ -142,4 +143,129 @@ export const output = (text: string) => ({ event: "cmd_output", timestamp: 1_795
 export function envOf(request: { env_vars: { name: string; value: string }[] }, name: string): string | undefined {
   const found = request.env_vars.findLast((variable) => variable.name === name);
   return found === undefined ? undefined : Buffer.from(found.value, "base64").toString();
+}
+
+/** An answer's body without what differs from call to call: two such texts are the same or tell two cases apart. */
+export function comparable(answer: Pick<Answer, "text">): string {
+  return answer.text.replace(/"request_id":"[0-9a-f-]{36}"/, '"request_id":"…"');
+}
+
+/** Another project of the organization, for what must not reach over from one to the other. */
+export async function addProject(world: World, name: string): Promise<string> {
+  const repository = { name, slug: `acme/${name}` };
+  const answer = await world.as(world.owner, "POST", "/api/v1/projects", { name, repository });
+  if (answer.status !== 201) throw new Error(`POST projects answered ${answer.status}: ${answer.text}`);
+  return answer.body.id;
+}
+
+/** Stores a key that any ref may use; answers its id. */
+export async function addKey(world: World, name: string, secret: Record<string, unknown>, over: object = {}) {
+  const { projectId = world.projectId, ...rest } = over as { projectId?: string };
+  const body = { name, secret, policy: { refs: ["refs/**"] }, ...rest };
+  const answer = await world.as(world.owner, "POST", `/api/v1/projects/${projectId}/keys`, body);
+  if (answer.status !== 201) throw new Error(`POST keys answered ${answer.status}: ${answer.text}`);
+  return answer.body.id as string;
+}
+
+/** A job start whose spec names these keys. */
+export function jobWithKeys(...keys: string[]) {
+  return { ...jobStart(), spec: { commands: ["true"], keys: keys.map((key) => ({ key })) } };
+}
+
+export const fetchJob = (world: World, agent: string, jobId: string) =>
+  world.as(agent, "GET", `/api/v1/self_hosted_agents/jobs/${jobId}`);
+
+/** Ends the agent's job as the agent does, so that the agent takes the next. */
+export async function finishJob(world: World, agent: string, jobId: string, result = "passed") {
+  await sync(world, agent, "running-job", jobId);
+  const answer = await sync(world, agent, "finished-job", jobId, result);
+  if (answer.status !== 200) throw new Error(`sync answered ${answer.status}: ${answer.text}`);
+  return answer;
+}
+
+async function tableNames({ db }: Harness): Promise<string[]> {
+  const { results } = await db
+    .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'")
+    .all<{ name: string }>();
+  return results.map((row) => row.name);
+}
+
+/** Rows of every table, by its name: the same before and after where nothing was written. */
+export async function rowCounts(harness: Harness): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const name of await tableNames(harness)) {
+    counts[name] = (await harness.db.prepare(`SELECT count(*) AS n FROM "${name}"`).first<number>("n")) ?? 0;
+  }
+  return counts;
+}
+
+/** Everything that a dump of the database would show, as text; BLOBs byte by byte. */
+export async function dumpDatabase(harness: Harness): Promise<string> {
+  const parts: string[] = [];
+  for (const name of await tableNames(harness)) {
+    const { results } = await harness.db.prepare(`SELECT * FROM "${name}"`).all();
+    for (const value of results.flatMap((row) => Object.values(row))) {
+      parts.push(Array.isArray(value) ? Buffer.from(value).toString("latin1") : String(value));
+    }
+  }
+  return parts.join("\n");
+}
+
+/** The forms in which a secret could lie in a dump or a log without being the secret's own bytes. */
+export function formsOf(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  const shifted = [0, 1, 2].map((by) =>
+    Buffer.concat([Buffer.alloc(by), bytes]).toString("base64").slice(4, -4).replaceAll("=", ""),
+  );
+  return [secret, bytes.toString("hex"), ...shifted];
+}
+
+/** One HTTP request byte for byte as given: any Host, no Content-Length, an upgrade. */
+export function rawRequest(
+  harness: Harness,
+  options: { method?: string; path: string; headers?: Record<string, string>; body?: Buffer | string },
+): Promise<Answer<any>> {
+  const { method = "GET", path, headers = {}, body } = options;
+  const { hostname, port } = harness.url;
+  return new Promise((resolve, reject) => {
+    const sent = request({ hostname, port, method, path, headers, agent: false });
+    let answered = false;
+    const take = (response: IncomingMessage, text: string) => {
+      const isJson = (response.headers["content-type"] ?? "").includes("json");
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: new Headers(response.headers as Record<string, string>),
+        text,
+        body: isJson && text !== "" ? JSON.parse(text) : {},
+      });
+    };
+    sent.on("response", (response) => {
+      answered = true;
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("end", () => take(response, Buffer.concat(parts).toString()));
+    });
+    sent.on("upgrade", (response, socket) => {
+      socket.destroy();
+      take(response, "");
+    });
+    // A server that refuses early closes while the body is still on its way; its answer counts.
+    sent.on("error", (error) => answered || reject(error));
+    sent.end(body);
+  });
+}
+
+/** The handshake of a viewer's socket, to see its status. */
+export function upgrade(harness: Harness, token: string | null, jobId: string, headers: Record<string, string> = {}) {
+  return rawRequest(harness, {
+    path: `/api/ws?job_id=${jobId}`,
+    headers: {
+      connection: "Upgrade",
+      upgrade: "websocket",
+      "sec-websocket-version": "13",
+      "sec-websocket-key": Buffer.from("0123456789abcdef").toString("base64"),
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+  });
 }

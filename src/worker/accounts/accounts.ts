@@ -65,7 +65,7 @@ export function createAccounts(ports: AccountsPorts): Accounts {
       return organization;
     },
     listTokens(person, projectId, page) {
-      const scope = person.projectId ?? projectId;
+      const scope = projectId ?? person.projectId;
       requireMay(person, "token.manage", scope);
       return paged(page, (afterId, limit) => listTokens(db, scope, afterId, limit));
     },
@@ -73,7 +73,8 @@ export function createAccounts(ports: AccountsPorts): Accounts {
 }
 
 export function toPerson(token: ApiToken): Person {
-  return { kind: "token", id: token.id, name: token.name, role: token.role, projectId: token.project_id };
+  const expiresAtMs = token.expires_at === null ? null : Date.parse(token.expires_at);
+  return { kind: "token", id: token.id, name: token.name, role: token.role, projectId: token.project_id, expiresAtMs };
 }
 
 /**
@@ -152,7 +153,10 @@ async function createToken(
     name: request.name,
     role: request.role,
     projectId: request.project_id,
-    expiresAt: request.expires_in_seconds === null ? null : plusSeconds(now, request.expires_in_seconds),
+    expiresAt: earlier(
+      request.expires_in_seconds === null ? null : plusSeconds(now, request.expires_in_seconds),
+      person.expiresAtMs as EpochMs | null,
+    ),
     requestMac: await sealer.requestMac(request),
     createdAt: now,
     createdBy: person.id,
@@ -174,6 +178,12 @@ async function createToken(
     return { value: await retriedToken(ports, person, stored), isNew: false };
   }
   return { value: { ...shown(stored), token }, isNew: true };
+}
+
+/** The earlier of two ends; null is never. What a credential makes does not outlive it. */
+function earlier(a: EpochMs | null, b: EpochMs | null): EpochMs | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b) as EpochMs;
 }
 
 /** What the same request made before. The token itself was shown once and is gone. */

@@ -47,7 +47,7 @@ const touch = `
  */
 const claim = `
   UPDATE jobs SET state = 'running', claim_number = claim_number + 1, claimed_at = ?2, started_at = ?2,
-    fetch_closed_at = NULL, agent_id = (SELECT id FROM agents WHERE token_digest = ?1)
+    handed_over_at = NULL, fetch_closed_at = NULL, agent_id = (SELECT id FROM agents WHERE token_digest = ?1)
   WHERE state = 'queued' AND id = (
     SELECT j.id FROM agents a
       JOIN jobs j ON j.agent_type_id = a.agent_type_id AND j.state = 'queued'

@@ -42,7 +42,7 @@ export async function recordHandOver(
       job.claim_number,
     ),
     ...rows.map((row) => insertAudit(db, row)),
-    db.prepare("UPDATE jobs SET mask_key_id = ? WHERE id = ?").bind(maskKeyId, job.id),
+    db.prepare("UPDATE jobs SET mask_key_id = ?, handed_over_at = ? WHERE id = ?").bind(maskKeyId, now, job.id),
     ...(keys.length === 0
       ? []
       : [

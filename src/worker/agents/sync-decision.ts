@@ -89,8 +89,8 @@ function whenFinished(
       ? shutdown("interrupted")
       : plain("wait-for-jobs");
   if (assigned === null || assigned.job.id !== jobId) return { answer, effect: none };
-  // An agent that ended before it ever ran the job was handed nothing, since the job was being stopped.
-  const neverRan = assigned.job.state === "stopping" && !assigned.fetchClosed;
+  // A job that was being stopped before its agent fetched it was an empty one, and passed by doing nothing.
+  const neverRan = assigned.job.state === "stopping" && !assigned.handedOver;
   const result = neverRan ? "stopped" : jobResult === "" ? "failed" : jobResult;
   return { answer, effect: { kind: "finish", result, reason: result === "stopped" ? assigned.stopReason : null } };
 }

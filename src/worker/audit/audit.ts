@@ -17,7 +17,6 @@ export const auditActions = [
   "key.create",
   "key.delete",
   "key.unseal",
-  "key.refuse",
   "agent_type.create",
   "registration_token.create",
   "agent.register",

@@ -24,7 +24,8 @@ const securitySchemes = {
     type: "apiKey",
     in: "header",
     name: "Sec-WebSocket-Protocol",
-    description: "A ticket from POST /api/v1/socket-tickets, as the subprotocol `signalbox.ticket.…` beside `signalbox.v1`",
+    description:
+      "A ticket from POST /api/v1/socket-tickets, as the subprotocol `signalbox.ticket.…` beside `signalbox.v1`",
   },
 };
 

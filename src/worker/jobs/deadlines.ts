@@ -32,8 +32,8 @@ export function verdict(stored: StoredJob, now: EpochMs, deadlines: DeadlineLimi
   const seenAt = Math.max(stored.agentLastSyncAt ?? 0, stored.claimedAt) as EpochMs;
   const lostAt = plusSeconds(seenAt, deadlines.agentLostSeconds);
   if (now >= lostAt) return lost(stored, deadlines);
+  if (job.state === "stopping") return whenStopping(stored, now, lostAt, deadlines);
   const limitAt = plusSeconds(stored.claimedAt, job.time_limit_seconds);
-  if (job.state === "stopping") return { kind: "wait", until: lostAt };
   if (now < limitAt) return { kind: "wait", until: Math.min(lostAt, limitAt) as EpochMs };
   return { kind: "stop", reason: `its time limit of ${job.time_limit_seconds} s was reached`, until: lostAt };
 }
@@ -63,6 +63,15 @@ export async function enforceDeadlines(
   if (result === null) return { kind: "wait", until: plusSeconds(now, 1) };
   const reason = after?.job.reason ?? null;
   return { kind: "finished", result, notice: reason === null ? null : `Job ${result}: ${reason}.` };
+}
+
+/** An agent that syncs but does not stop has as long as one that is silent. */
+function whenStopping({ job }: StoredJob, now: EpochMs, lostAt: EpochMs, deadlines: DeadlineLimits): Verdict {
+  const askedAt = Date.parse(job.stop_requested_at ?? "") as EpochMs;
+  const patienceEndsAt = plusSeconds(askedAt, deadlines.agentLostSeconds);
+  if (now < patienceEndsAt) return { kind: "wait", until: Math.min(lostAt, patienceEndsAt) as EpochMs };
+  const reason = `its agent did not stop it within ${deadlines.agentLostSeconds} s`;
+  return { kind: "finish", result: "stopped", reason };
 }
 
 function lost(stored: StoredJob, { agentLostSeconds }: DeadlineLimits): Verdict {

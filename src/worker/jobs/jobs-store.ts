@@ -22,6 +22,7 @@ interface JobRow {
   agent_last_sync_at: number | null;
   claim_number: number;
   claimed_at: number | null;
+  handed_over_at: number | null;
   fetch_closed_at: number | null;
   time_limit_seconds: number;
   created_at: number;
@@ -37,6 +38,8 @@ export interface StoredJob {
   readonly job: Job;
   readonly agentTypeId: string;
   readonly claimedAt: EpochMs | null;
+  /** This claim's agent was given the job, secrets and all. */
+  readonly handedOver: boolean;
   readonly fetchClosed: boolean;
   readonly agentLastSyncAt: EpochMs | null;
   readonly stopReason: string | null;
@@ -46,7 +49,7 @@ export interface StoredJob {
 /** Of the jobs table and what it names; other stores that select a job use it, so that a job has one shape. */
 export const jobColumns = `j.id, j.project_id, p.workflow_id, j.pipeline_id, j.name, t.name AS agent_type, w.git,
   j.state, j.result, j.reason, j.agent_id, a.name AS agent_name, a.last_sync_at AS agent_last_sync_at, j.claim_number,
-  j.claimed_at, j.fetch_closed_at, j.time_limit_seconds, j.created_at, j.created_by, j.started_at, j.finished_at,
+  j.claimed_at, j.handed_over_at, j.fetch_closed_at, j.time_limit_seconds, j.created_at, j.created_by, j.started_at, j.finished_at,
   j.stop_requested_at, j.stop_reason, j.agent_type_id`;
 
 export const jobTables = `jobs j JOIN pipelines p ON p.id = j.pipeline_id JOIN workflows w ON w.id = p.workflow_id
@@ -159,7 +162,7 @@ export function finishJob(db: D1Database, finish: Finish, now: EpochMs): D1Prepa
 export function releaseJob(db: D1Database, id: string, claimNumber: number): D1PreparedStatement {
   return db
     .prepare(
-      `UPDATE jobs SET state = 'queued', agent_id = NULL, claimed_at = NULL, started_at = NULL
+      `UPDATE jobs SET state = 'queued', agent_id = NULL, claimed_at = NULL, handed_over_at = NULL, started_at = NULL
        WHERE id = ? AND claim_number = ? AND fetch_closed_at IS NULL AND state IN (${quoted("release")})`,
     )
     .bind(id, claimNumber);
@@ -202,6 +205,7 @@ export function toStoredJob(raw: Record<string, unknown>): StoredJob {
     },
     agentTypeId: row.agent_type_id,
     claimedAt: row.claimed_at as EpochMs | null,
+    handedOver: row.handed_over_at !== null,
     fetchClosed: row.fetch_closed_at !== null,
     agentLastSyncAt: row.agent_last_sync_at as EpochMs | null,
     stopReason: row.stop_reason,

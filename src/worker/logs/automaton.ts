@@ -14,6 +14,7 @@ export interface Automaton {
   /** 0: a byte that no needle holds. */
   readonly classOf: Uint16Array;
   readonly classes: number;
+  readonly states: number;
   readonly denseStates: number;
   /** `denseStates` rows of `classes` next states. */
   readonly dense: Int32Array;
@@ -29,20 +30,21 @@ export interface Automaton {
 const denseEntriesMax = 256 * 1024;
 
 export function compileAutomaton(needles: readonly Uint8Array[]): Automaton {
-  const wanted = needles.filter((needle) => needle.length > 0);
-  const { classOf, classes } = byteClasses(wanted);
-  const trie = breadthFirst(buildTrie(wanted, classOf));
-  const states = trie.edge.length;
+  const sorted = needles.filter((needle) => needle.length > 0).sort(compareBytes);
+  const { classOf, classes } = byteClasses(sorted);
+  const { first, edge, ends, states } = breadthFirst(sorted, classOf);
+  const denseStates = Math.max(1, Math.min(states, Math.floor(denseEntriesMax / classes)));
   const automaton: Automaton = {
-    needleBytesMin: wanted.reduce((least, needle) => Math.min(least, needle.length), Number.POSITIVE_INFINITY),
+    needleBytesMin: sorted.reduce((least, needle) => Math.min(least, needle.length), Number.POSITIVE_INFINITY),
     classOf,
     classes,
-    denseStates: Math.max(1, Math.min(states, Math.floor(denseEntriesMax / classes))),
-    dense: new Int32Array(Math.max(1, Math.min(states, Math.floor(denseEntriesMax / classes))) * classes),
-    first: trie.first,
-    edge: trie.edge,
+    states,
+    denseStates,
+    dense: new Int32Array(denseStates * classes),
+    first,
+    edge,
     fail: new Int32Array(states),
-    longest: trie.ends,
+    longest: ends,
   };
   linkFailures(automaton);
   return automaton;
@@ -98,61 +100,51 @@ function byteClasses(needles: readonly Uint8Array[]) {
   return { classOf, classes };
 }
 
-interface Trie {
-  readonly child: Int32Array;
-  readonly sibling: Int32Array;
-  readonly edge: Uint16Array;
-  /** Length of the needle that ends here, 0 for none. */
-  readonly ends: Int32Array;
-  readonly states: number;
-}
-
-function buildTrie(needles: readonly Uint8Array[], classOf: Uint16Array): Trie {
-  const most = needles.reduce((sum, needle) => sum + needle.length, 1);
-  const [child, sibling, ends] = [new Int32Array(most), new Int32Array(most), new Int32Array(most)];
-  const edge = new Uint16Array(most);
-  let states = 1;
-  for (const needle of needles) {
-    let state = 0;
-    for (const byte of needle) {
-      const byteClass = classOf[byte] ?? 0;
-      let next = child[state] ?? 0;
-      while (next !== 0 && edge[next] !== byteClass) next = sibling[next] ?? 0;
-      if (next === 0) {
-        next = states++;
-        edge[next] = byteClass;
-        sibling[next] = child[state] ?? 0;
-        child[state] = next;
+/**
+ * The trie of sorted needles, level by level: a state is a range of needles that agree up to its depth. No other
+ * trie is built on the way, since a job's keys can make millions of states.
+ */
+function breadthFirst(sorted: readonly Uint8Array[], classOf: Uint16Array) {
+  const most = sorted.reduce((sum, needle) => sum + needle.length, 1);
+  const [first, edge, ends] = [new Int32Array(most + 1), new Uint16Array(most), new Int32Array(most)];
+  let [state, states] = [0, 1];
+  let level = [0, sorted.length];
+  for (let depth = 0; level.length > 0; depth++) {
+    const below: number[] = [];
+    for (let at = 0; at < level.length; at += 2, state++) {
+      const [start = 0, end = 0] = [level[at], level[at + 1]];
+      first[state] = states;
+      for (let from = start; from < end; ) {
+        const byte = sorted[from]?.[depth];
+        let to = from + 1;
+        while (to < end && sorted[to]?.[depth] === byte) to++;
+        if (byte === undefined) {
+          ends[state] = depth;
+        } else {
+          edge[states++] = classOf[byte] ?? 0;
+          below.push(from, to);
+        }
+        from = to;
       }
-      state = next;
     }
-    ends[state] = needle.length;
+    level = below;
   }
-  return { child, sibling, edge, ends, states };
+  first[states] = states;
+  return { first, edge, ends, states };
 }
 
-function breadthFirst(trie: Trie) {
-  const order = new Int32Array(trie.states);
-  const first = new Int32Array(trie.states + 1);
-  let queued = 1;
-  for (let at = 0; at < trie.states; at++) {
-    first[at] = queued;
-    for (let child = trie.child[order[at] ?? 0] ?? 0; child !== 0; child = trie.sibling[child] ?? 0) {
-      order[queued++] = child;
-    }
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let at = 0; at < a.length && at < b.length; at++) {
+    const difference = (a[at] ?? 0) - (b[at] ?? 0);
+    if (difference !== 0) return difference;
   }
-  first[trie.states] = queued;
-  return {
-    first,
-    edge: Uint16Array.from(order, (state) => trie.edge[state] ?? 0),
-    ends: Int32Array.from(order, (state) => trie.ends[state] ?? 0),
-  };
+  return a.length - b.length;
 }
 
 /** In breadth-first order: whatever a state falls back to is complete before it. */
 function linkFailures(automaton: Automaton): void {
-  const { denseStates, dense, classes, first, edge, fail, longest } = automaton;
-  for (let state = 0; state < fail.length; state++) {
+  const { states, denseStates, dense, classes, first, edge, fail, longest } = automaton;
+  for (let state = 0; state < states; state++) {
     const back = fail[state] ?? 0;
     if (longest[state] === 0) longest[state] = longest[back] ?? 0;
     const isDense = state < denseStates;

@@ -7,6 +7,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { JobResult } from "../../protocol/jobs.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Bytes } from "../lib/bytes.ts";
+import { Fault } from "../lib/fault.ts";
 import { type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
 import { readPosition } from "./append.ts";
 import { type ArmedJob, LogStore, type RoomState } from "./log-store.ts";
@@ -130,7 +131,9 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
   /** The runtime does not finish the closing handshake of a hibernatable socket by itself. */
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     // These codes say that none was sent; they may not be sent either.
-    socket.close([1004, 1005, 1006, 1015].includes(code) ? 1000 : code, reason);
+    const isSendable = code >= 1000 && code < 5000 && ![1004, 1005, 1006, 1015].includes(code);
+    if (isSendable) socket.close(code, reason);
+    else socket.close(1000);
   }
 
   override webSocketError(socket: WebSocket): void {
@@ -216,9 +219,12 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     const now = this.ports.clock();
     if (result !== null || deadlineAt === null || deadlineAt > now || jobId === undefined) return;
     const verdict = await this.ports.enforceDeadlines(jobId, now).catch((cause: unknown) => {
+      // A job that is gone has no deadlines, and its room nothing to wake for.
+      if (cause instanceof Fault && cause.code === "not_found") return null;
       report("a job's deadlines could not be looked at", cause);
       return { kind: "wait", until: plusSeconds(now, deadlineRetrySeconds) } as const;
     });
+    if (verdict === null) return this.#store.setDeadline(null);
     if (verdict.kind === "finished") return this.finish(verdict);
     // A sync may have set another time meanwhile; looking too early does no harm.
     const { deadlineAt: current } = this.#store.state();

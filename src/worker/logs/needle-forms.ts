@@ -55,18 +55,19 @@ function base64Forms(bytes: Uint8Array): string[] {
   });
 }
 
-/** What `base64` (76 columns) and `openssl base64` (64) print for the value from its first byte. */
+/**
+ * What `base64` (76 columns) and `openssl base64` (64) print for the value from its first byte: line by line, as
+ * the whole would cost as much memory again. A short last line goes with the one before it.
+ */
 function wrappedBase64Forms(text: string): string[] {
   const bytes = utf8(text);
   const form = toBase64(bytes).slice(0, wholeCharacters(bytes.length));
   return [76, 64].flatMap((columns) => {
     const lines = form.match(new RegExp(`.{1,${columns}}`, "g")) ?? [];
-    return lines.length < 2 ? [] : [lines.join("\n"), lines.join("\r\n"), ...lines.filter(isLongEnough)];
+    if (lines.length < 2) return [];
+    const lastTwo = lines.slice(-2);
+    return [...lines.filter((line) => line.length >= lineBytesMin), lastTwo.join("\n"), lastTwo.join("\r\n")];
   });
-}
-
-function isLongEnough(line: string): boolean {
-  return line.length >= lineBytesMin;
 }
 
 /** Base64 characters that `bytes` bytes fill whole. */

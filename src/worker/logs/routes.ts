@@ -154,11 +154,15 @@ function textFrom<Env>(room: LogRoomStub<Env>, from: number): ReadableStream<Uin
   let position = from;
   return new ReadableStream({
     async pull(controller) {
-      const page = await room.read({ from: position, maxBytes: pageBytes });
-      const text = pageAsText(page);
-      if (text !== "") controller.enqueue(utf8(text));
-      if (page.isFinal || page.events.length === 0) controller.close();
-      position = page.next;
+      for (;;) {
+        const page = await room.read({ from: position, maxBytes: pageBytes });
+        position = page.next;
+        const text = pageAsText(page);
+        if (text !== "") controller.enqueue(utf8(text));
+        if (page.isFinal || page.events.length === 0) return controller.close();
+        // A pull that brings nothing is not asked again.
+        if (text !== "") return;
+      }
     },
   });
 }

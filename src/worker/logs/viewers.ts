@@ -106,9 +106,14 @@ export class Viewers {
 
   #send(socket: WebSocket, viewer: Viewer, frame: BuiltFrame, credit: number): Viewer {
     const sent = afterSend(viewer, frame.bytes.length, frame.next, credit, this.#clock());
-    // The attachment first: a frame that it does not know of would be sent twice.
-    socket.serializeAttachment(sent);
-    socket.send(frame.bytes);
+    try {
+      // The attachment first: a frame that it does not know of would be sent twice.
+      socket.serializeAttachment(sent);
+      socket.send(frame.bytes);
+    } catch {
+      // Gone in this moment. It may resume; the other viewers and the push must not suffer.
+      socket.close(1011, "the connection failed");
+    }
     if (sent.owesSince !== null) this.#onOwing();
     return sent;
   }

@@ -3,9 +3,10 @@
  * can be put forward, deadlines answer what was planted. Storage, sockets, alarms and evictions are the real ones.
  */
 
+import { fromUtf8, utf8 } from "../../../src/worker/lib/bytes.ts";
 import type { EpochMs } from "../../../src/worker/lib/time.ts";
 import { forwardPush, forwardViewer, type LogRooms, roomOf } from "../../../src/worker/logs/log-access.ts";
-import { LogRoomObject } from "../../../src/worker/logs/log-room.ts";
+import { type Finish, LogRoomObject } from "../../../src/worker/logs/log-room.ts";
 import type { DeadlineVerdict, LogRoomPorts } from "../../../src/worker/logs/ports.ts";
 
 interface TestEnv {
@@ -55,13 +56,55 @@ export class TestLogRoom extends LogRoomObject<TestEnv> {
   }
 }
 
+/** What a test does to a room beside pushing and watching. By HTTP: a stub held by the test would forbid evictions. */
+export interface Calls {
+  arm: { claimNumber: number; masks: string; alarmAt: number };
+  setAlarm: { at: number };
+  finish: Finish;
+  notice: { text: string };
+  read: { from: number; maxBytes: number };
+  plant: Parameters<TestLogRoom["plant"]>[0];
+  planted: undefined;
+  ring: undefined;
+}
+
+async function call(
+  room: DurableObjectStub<TestLogRoom>,
+  jobId: string,
+  name: string,
+  body: unknown,
+): Promise<unknown> {
+  const calls: { [Name in keyof Calls]: (args: Calls[Name]) => unknown } = {
+    arm: ({ claimNumber, masks, alarmAt }) =>
+      room.arm({ jobId, projectId: "p", claimNumber, sealedMasks: utf8(masks), alarmAt: alarmAt as EpochMs }),
+    setAlarm: ({ at }) => room.setAlarm(at as EpochMs),
+    finish: (end) => room.finish(end),
+    notice: ({ text }) => room.notice(text),
+    async read(range) {
+      const { events, next, isFinal } = await room.read(range);
+      return { events: fromUtf8(events), next, isFinal };
+    },
+    plant: (changes) => room.plant(changes),
+    planted: () => room.planted(),
+    ring: () => room.ring(),
+  };
+  return calls[name as keyof Calls](body as never);
+}
+
+// biome-ignore lint/style/noDefaultExport: a Worker's entry
 export default {
   async fetch(request: Request, env: TestEnv): Promise<Response> {
     const url = new URL(request.url);
-    const room = roomOf(env.LOG_ROOM, url.searchParams.get("job") ?? "");
+    const jobId = url.searchParams.get("job") ?? "";
+    const room = roomOf(env.LOG_ROOM, jobId);
     const number = (name: string) => Number(url.searchParams.get(name));
     if (url.pathname === "/push") return forwardPush(room, request, number("start_from"), number("claim"));
-    const viewer = { from: number("from"), principalId: url.searchParams.get("who") ?? "somebody" };
-    return forwardViewer(room, request, viewer);
+    if (url.pathname === "/view") {
+      const principalId = url.searchParams.get("who") ?? "somebody";
+      return forwardViewer(room, request, { from: number("from"), principalId });
+    }
+    const stub = room as unknown as DurableObjectStub<TestLogRoom>;
+    const answer = await call(stub, jobId, url.pathname.slice(1), JSON.parse((await request.text()) || "null"));
+    return Response.json(answer ?? null);
   },
-};
+} satisfies ExportedHandler<TestEnv>;

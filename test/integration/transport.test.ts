@@ -1,0 +1,180 @@
+/** The wire: which scheme and host are served, and what every answer carries, whatever it is. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Problem } from "../../src/protocol/problem.ts";
+import { type Answer, call, createWorld, rawRequest, type World } from "../support/api.ts";
+import { type Harness, startHarness } from "../support/harness.ts";
+
+let harness: Harness;
+let world: World;
+
+beforeAll(async () => {
+  harness = await startHarness();
+  world = await createWorld(harness);
+});
+afterAll(() => harness.close());
+
+const securityHeaders = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+};
+
+function expectFinished(answer: Answer): void {
+  for (const [name, value] of Object.entries(securityHeaders)) expect([name, answer.headers.get(name)]).toEqual([name, value]);
+  expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+  expect(answer.headers.get("cache-control")).toBe("no-store");
+  expect(answer.headers.get("set-cookie")).toBeNull();
+}
+
+const get = (path: string, headers?: Record<string, string>) => call(harness, world.owner, "GET", path, undefined, headers);
+
+describe("every answer", () => {
+  it("carries the security headers, a request id and no-store: success, refusal, 404, 405, 413 and no body alike", async () => {
+    const token = await world.as(world.owner, "POST", "/api/v1/tokens", { name: "x", role: "guest" });
+    const answers = [
+      await get("/api/health"),
+      await get("/api/v1/projects"),
+      token,
+      await call(harness, null, "GET", "/api/v1/projects"),
+      await get(`/api/v1/projects/${randomUUID()}`),
+      await get("/nowhere"),
+      await world.as(world.owner, "POST", "/api/v1/projects", "{"),
+      await world.as(world.owner, "POST", "/api/v1/projects", " ".repeat(1024 * 1024 + 1)),
+      await world.as(world.owner, "PUT", "/api/v1/projects"),
+      await world.as(world.owner, "OPTIONS", "/api/v1/projects"),
+      await world.as(world.owner, "DELETE", `/api/v1/tokens/${token.body.id}`),
+      await get("/api/ws"),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 201, 401, 404, 404, 400, 413, 405, 204, 204, 400]);
+    for (const answer of answers) expectFinished(answer);
+    expect(new Set(answers.map(({ headers }) => headers.get("x-request-id"))).size).toBe(answers.length);
+  });
+
+  it("that is a refusal is a problem document whose request id is the header's", async () => {
+    for (const path of ["/nowhere", "/api/v1/projects/x", "/api/v1/projects?limit=0", `/api/v1/jobs/${randomUUID()}`]) {
+      const answer = await get(path);
+      expect(answer.headers.get("content-type")).toBe("application/problem+json");
+      const problem = Problem.parse(answer.body);
+      expect(problem.status).toBe(answer.status);
+      expect(problem.request_id).toBe(answer.headers.get("x-request-id"));
+    }
+  });
+
+  it("to HEAD is that to GET without its body", async () => {
+    for (const path of ["/api/health", "/api/v1/projects", "/nowhere", "/.well-known/jwks.json"]) {
+      const [toGet, toHead] = [await get(path), await world.as(world.owner, "HEAD", path)];
+      expect(toHead.text).toBe("");
+      expect([path, toHead.status]).toEqual([path, toGet.status]);
+      for (const name of ["content-type", "cache-control", "etag", ...Object.keys(securityHeaders)]) {
+        expect([path, name, toHead.headers.get(name)]).toEqual([path, name, toGet.headers.get(name)]);
+      }
+    }
+    expect((await call(harness, null, "HEAD", "/api/v1/projects")).status).toBe(401);
+  });
+});
+
+describe("methods", () => {
+  it.each([
+    ["PUT", "/api/v1/projects", "POST, GET, HEAD"],
+    ["DELETE", "/api/v1/projects", "POST, GET, HEAD"],
+    ["POST", "/api/health", "GET, HEAD"],
+    ["GET", "/api/v1/bootstrap", "POST"],
+    ["HEAD", "/api/v1/bootstrap", "POST"],
+    ["POST", "/.well-known/jwks.json", "GET, HEAD"],
+    ["GET", "/api/v1/self_hosted_agents/sync", "POST"],
+    ["PATCH", "/api/v1/logs/00000000-0000-0000-0000-000000000000", "POST, GET, HEAD"],
+  ])("%s %s is 405 and says what is allowed: %s", async (method, path, allow) => {
+    const answer = await world.as(world.owner, method, path);
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get("allow")).toBe(allow);
+    if (method !== "HEAD") expect(answer.body.code).toBe("method_not_allowed");
+  });
+
+  it("OPTIONS says what is allowed and opens nothing to other origins", async () => {
+    const headers = { origin: "https://evil.example", "access-control-request-method": "POST" };
+    const answer = await world.as(null, "OPTIONS", "/api/v1/projects", undefined, headers);
+    expect(answer.status).toBe(204);
+    expect(answer.headers.get("allow")).toBe("POST, GET, HEAD");
+    expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
+    expect((await world.as(null, "OPTIONS", "/nowhere")).status).toBe(404);
+  });
+
+  it("of a path that differs in case, or has more than the route, find nothing", async () => {
+    for (const path of ["/API/v1/projects", "/api/v1/Projects", "/api/v1/projects//", "/api/v1/projects/x/y/z", "/api", "/"]) {
+      expect([path, (await get(path)).status]).toEqual([path, 404]);
+    }
+    expect((await get("/api/v1/projects/")).status).toBe(200);
+  });
+});
+
+describe("bodies", () => {
+  const path = "/api/v1/projects";
+  const over = Buffer.alloc(1024 * 1024 + 1, " ");
+
+  it("over 1 MiB are 413, whether or not their length is declared", async () => {
+    const headers = { authorization: `Bearer ${world.owner}` };
+    const declared = { ...headers, "content-length": String(over.length) };
+    for (const sent of [declared, { ...headers, "transfer-encoding": "chunked" }]) {
+      const answer = await rawRequest(harness, { method: "POST", path, headers: sent, body: over });
+      expect(answer.status).toBe(413);
+      expect(answer.body.code).toBe("too_large");
+    }
+  });
+
+  it("of exactly 1 MiB are read", async () => {
+    const answer = await world.as(world.owner, "POST", path, `{}${" ".repeat(1024 * 1024 - 2)}`);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors.length).toBeGreaterThan(1);
+  });
+
+  it("that are no JSON in UTF-8 are refused without a word of what they held", async () => {
+    const texts = ["", "{", "canary-secret", '{"name":"canary-secret"', "[canary-secret]"];
+    const invalid = Buffer.concat([Buffer.from('{"name":"canary-secret'), Buffer.from([0xff]), Buffer.from('"}')]);
+    const headers = { authorization: `Bearer ${world.owner}` };
+    for (const body of [...texts, invalid]) {
+      const length = { "content-length": String(Buffer.byteLength(body)) };
+      const answer = await rawRequest(harness, { method: "POST", path, headers: { ...headers, ...length }, body });
+      expect(answer.status).toBe(400);
+      expect(answer.body.errors).toEqual([{ pointer: "", detail: "is not JSON in UTF-8" }]);
+      expect(answer.text).not.toContain("canary");
+    }
+  });
+
+  it("with fields that nobody knows are refused, not trimmed", async () => {
+    const body = { name: "strict", repository: { name: "strict", slug: "a/b" }, owner: "me" };
+    expect((await world.as(world.owner, "POST", path, body)).status).toBe(400);
+    for (const value of [null, [], 1, "text", true]) {
+      expect((await world.as(world.owner, "POST", path, JSON.stringify(value))).status).toBe(400);
+    }
+  });
+});
+
+describe("where ISSUER is a public https origin", () => {
+  const paths = ["/api/health", "/api/v1/projects", "/.well-known/jwks.json", "/api/ws", "/api/v1/self_hosted_agents/sync", "/nowhere"];
+  const host = "ci.example.com";
+
+  beforeAll(() => harness.deploy({ ISSUER: `https://${host}` }));
+
+  it("plain HTTP is refused everywhere, also for health, under the right Host and with a valid credential", async () => {
+    for (const path of paths) {
+      const answer = await rawRequest(harness, { path, headers: { host, authorization: `Bearer ${world.owner}` } });
+      expect([path, answer.status, answer.body.code]).toEqual([path, 403, "insecure_transport"]);
+      expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(answer.headers.get("cache-control")).toBe("no-store");
+    }
+  });
+
+  it("no header of the client's turns plain HTTP into encrypted", async () => {
+    const claims = {
+      "x-forwarded-proto": "https",
+      "x-forwarded-ssl": "on",
+      forwarded: "proto=https",
+      "cf-visitor": '{"scheme":"https"}',
+      "x-url-scheme": "https",
+      "front-end-https": "on",
+    };
+    const answer = await rawRequest(harness, { path: "/api/health", headers: { host, ...claims } });
+    expect(answer.status).toBe(403);
+  });
+});

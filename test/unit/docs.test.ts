@@ -1,0 +1,73 @@
+/** What the documents say that code can be asked: a fact is stated once, or compared here. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { limits } from "../../src/protocol/limits.ts";
+import { permissions } from "../../src/worker/accounts/permissions.ts";
+import { Settings } from "../../src/worker/env.ts";
+
+const root = join(import.meta.dirname, "../..");
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+/** Rows of the table whose header begins with `first`, as lists of cells. */
+function table(text: string, first: string): string[][] {
+  const lines = text.split("\n");
+  const start = lines.findIndex((line) => line.startsWith(`| ${first} |`));
+  const end = lines.findIndex((line, at) => at > start && !line.startsWith("|"));
+  return lines.slice(start + 2, end).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+it("docs/limits.md lists every limit with its value", () => {
+  const documented = table(read("docs/limits.md"), "name").map(([name, value]) => [name, Number(value)]);
+  expect(Object.fromEntries(documented)).toEqual(limits);
+});
+
+it("docs/permissions.md is the table that the code asks", () => {
+  expect(Object.fromEntries(table(read("docs/permissions.md"), "action"))).toEqual(permissions);
+});
+
+it("docs/architecture.md lists every operator setting with its default", () => {
+  const section = read("docs/architecture.md").split("## Operator settings")[1] ?? "";
+  const documented = table(section, "name").map(([name, value]) => [name, Number(value)]);
+  expect(Object.fromEntries(documented)).toEqual(Settings.parse({}));
+});
+
+it("docs/architecture.md, wrangler.toml and env.ts name the same bindings", () => {
+  const section = read("docs/architecture.md").split("## Bindings")[1] ?? "";
+  const documented = table(section, "name").map(([name]) => name);
+  const inCode = [...read("src/worker/env.ts").matchAll(/readonly ([A-Z][A-Z0-9_]+)\??:/g)].map(([, name]) => name);
+  expect(documented.toSorted()).toEqual(inCode.toSorted());
+  for (const name of inCode) expect(read("wrangler.toml"), `wrangler.toml names ${name}`).toContain(name);
+});
+
+it("docs/architecture.md names every folder of the Worker, and no other", () => {
+  const folders = readdirSync(join(root, "src/worker"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const documented = [...read("docs/architecture.md").matchAll(/^\| `src\/worker\/([a-z-]+)` \|/gm)].map(
+    ([, name]) => name,
+  );
+  expect(documented.toSorted()).toEqual(folders.map(({ name }) => name).toSorted());
+});
+
+it("every npm script that the documents tell a reader to run exists", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const documents = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/guides/deploying.md"];
+  const named = documents.flatMap((path) =>
+    [...read(path).matchAll(/npm run (?:--silent )?([a-z:-]+)/g)].map(([, name]) => name ?? ""),
+  );
+  expect(named.length).toBeGreaterThan(0);
+  for (const name of named) expect(Object.keys(scripts)).toContain(name);
+});
+
+it("every local link in the documents leads somewhere", () => {
+  const documents = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "docs/architecture.md"];
+  for (const path of documents) {
+    for (const [, target = ""] of read(path).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+      expect(() => read(join(path, "..", target)).length, `${path}: ${target}`).not.toThrow(/ENOENT/);
+    }
+  }
+});
