@@ -43,7 +43,9 @@ export function describeError(error: unknown): string {
 
 function describeProblem(problem: ApiProblem): string {
   const lines = [`${problem.detail}${problem.code ? ` (${problem.status} ${problem.code})` : ""}`];
-  for (const field of problem.errors) lines.push(`  ${field.pointer || "/"}: ${field.detail}`);
+  const fields = problem.errors.map(({ pointer, detail }) => `${pointer || "/"}: ${detail}`);
+  // A single one may be the detail itself.
+  for (const field of fields) if (field !== problem.detail) lines.push(`  ${field}`);
   if (problem.status >= 500 && problem.requestId) lines.push(`  request ${problem.requestId}`);
   return lines.map((line) => printable(line)).join("\n");
 }

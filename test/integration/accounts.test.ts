@@ -159,7 +159,8 @@ describe("API tokens", () => {
 
 describe("a token made with a token", () => {
   it("never has a role above its maker's, nor a wider scope", async () => {
-    const projectOwner = (await create({ name: "of a project", role: "owner", project_id: world.projectId })).body.token;
+    const projectOwner = (await create({ name: "of a project", role: "owner", project_id: world.projectId })).body
+      .token;
     const other = await addProject(world, "not-theirs");
     const before = await rowCounts(harness);
     const by = (body: object) => call(harness, projectOwner, "POST", "/api/v1/tokens", { name: "child", ...body });
@@ -177,7 +178,11 @@ describe("a token made with a token", () => {
     for (const role of ["guest", "task_runner", "manager"]) {
       for (const project_id of [null, world.projectId]) {
         const maker = (await create({ name: role, role, project_id })).body.token;
-        const answer = await call(harness, maker, "POST", "/api/v1/tokens", { name: "child", role: "guest", project_id });
+        const answer = await call(harness, maker, "POST", "/api/v1/tokens", {
+          name: "child",
+          role: "guest",
+          project_id,
+        });
         expect([role, project_id, answer.status]).toEqual([role, project_id, 403]);
         expect(answer.body.detail).toContain("owner");
       }
@@ -314,8 +319,11 @@ describe("the audit record", () => {
     ["DELETE", "DELETE FROM audit WHERE seq = 1"],
     ["DELETE of all", "DELETE FROM audit"],
     ["INSERT OR REPLACE", "INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE seq = 1"],
-    ["REPLACE of other content", `REPLACE INTO audit SELECT seq, at, 'token.create', principal_kind, principal_id,
-       project_id, job_id, key_id, details, digest FROM audit WHERE seq = 1`],
+    [
+      "REPLACE of other content",
+      `REPLACE INTO audit SELECT seq, at, 'token.create', principal_kind, principal_id,
+       project_id, job_id, key_id, details, digest FROM audit WHERE seq = 1`,
+    ],
     ["upsert", `INSERT INTO audit SELECT * FROM audit WHERE seq = 1 ON CONFLICT (seq) DO UPDATE SET details = '{}'`],
     ["UPDATE OR REPLACE", "UPDATE OR REPLACE audit SET seq = 1 WHERE seq = 2"],
   ])("is append-only: %s aborts and changes nothing", async (_, sql) => {

@@ -21,13 +21,15 @@ const securityHeaders = {
 };
 
 function expectFinished(answer: Answer): void {
-  for (const [name, value] of Object.entries(securityHeaders)) expect([name, answer.headers.get(name)]).toEqual([name, value]);
+  for (const [name, value] of Object.entries(securityHeaders))
+    expect([name, answer.headers.get(name)]).toEqual([name, value]);
   expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
   expect(answer.headers.get("cache-control")).toBe("no-store");
   expect(answer.headers.get("set-cookie")).toBeNull();
 }
 
-const get = (path: string, headers?: Record<string, string>) => call(harness, world.owner, "GET", path, undefined, headers);
+const get = (path: string, headers?: Record<string, string>) =>
+  call(harness, world.owner, "GET", path, undefined, headers);
 
 describe("every answer", () => {
   it("carries the security headers, a request id and no-store: success, refusal, 404, 405, 413 and no body alike", async () => {
@@ -46,7 +48,7 @@ describe("every answer", () => {
       await world.as(world.owner, "DELETE", `/api/v1/tokens/${token.body.id}`),
       await get("/api/ws"),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 201, 401, 404, 404, 400, 413, 405, 204, 204, 400]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 201, 401, 404, 404, 400, 413, 405, 204, 204, 426]);
     for (const answer of answers) expectFinished(answer);
     expect(new Set(answers.map(({ headers }) => headers.get("x-request-id"))).size).toBe(answers.length);
   });
@@ -101,7 +103,7 @@ describe("methods", () => {
   });
 
   it("of a path that differs in case, or has more than the route, find nothing", async () => {
-    for (const path of ["/API/v1/projects", "/api/v1/Projects", "/api/v1/projects//", "/api/v1/projects/x/y/z", "/api", "/"]) {
+    for (const path of ["/API/v1/projects", "/api/v1/Projects", "/api/v1/projects/x/y/z", "/api", "/"]) {
       expect([path, (await get(path)).status]).toEqual([path, 404]);
     }
     expect((await get("/api/v1/projects/")).status).toBe(200);
@@ -151,7 +153,14 @@ describe("bodies", () => {
 });
 
 describe("where ISSUER is a public https origin", () => {
-  const paths = ["/api/health", "/api/v1/projects", "/.well-known/jwks.json", "/api/ws", "/api/v1/self_hosted_agents/sync", "/nowhere"];
+  const paths = [
+    "/api/health",
+    "/api/v1/projects",
+    "/.well-known/jwks.json",
+    "/api/ws",
+    "/api/v1/self_hosted_agents/sync",
+    "/nowhere",
+  ];
   const host = "ci.example.com";
 
   beforeAll(() => harness.deploy({ ISSUER: `https://${host}` }));
@@ -176,5 +185,41 @@ describe("where ISSUER is a public https origin", () => {
     };
     const answer = await rawRequest(harness, { path: "/api/health", headers: { host, ...claims } });
     expect(answer.status).toBe(403);
+  });
+
+  it("encrypted requests are answered, under the issuer's host alone", async () => {
+    expect((await call(harness, null, "GET", `https://${host}/api/health`)).status).toBe(200);
+    expect((await call(harness, world.owner, "GET", `https://${host}/api/v1/projects`)).status).toBe(200);
+    for (const other of [
+      "old.example.com",
+      "ci.example.com.evil.example",
+      "signalbox.workers.dev",
+      `${host}:8443`,
+      "localhost",
+    ]) {
+      for (const path of paths) {
+        const answer = await call(harness, world.owner, "GET", `https://${other}${path}`);
+        expect([other, path, answer.status, answer.body.code]).toEqual([other, path, 421, "misdirected"]);
+        expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+      }
+    }
+  });
+
+  it("an upgrade over plain HTTP opens no socket", async () => {
+    const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    const key = { "sec-websocket-key": "MDEyMzQ1Njc4OWFiY2RlZg==", host, authorization: `Bearer ${world.owner}` };
+    const answer = await rawRequest(harness, {
+      path: `/api/ws?job_id=${randomUUID()}`,
+      headers: { ...headers, ...key },
+    });
+    expect(answer.status).toBe(403);
+  });
+
+  it("every encrypted answer tells browsers to stay with encryption for a year", async () => {
+    for (const path of paths) {
+      const answer = await call(harness, null, "GET", `https://${host}${path}`);
+      const maxAge = /max-age=([0-9]+)/.exec(answer.headers.get("strict-transport-security") ?? "")?.[1];
+      expect([path, Number(maxAge)]).toEqual([path, 31_536_000]);
+    }
   });
 });

@@ -43,6 +43,8 @@ export interface Harness {
   /** The Worker's own D1, for what no route shows. */
   readonly db: D1Database;
   fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** The same as if it came from Cloudflare's edge at this URL: any host, encrypted where the URL says https. */
+  dispatch(url: string, init?: RequestInit): Promise<Response>;
   /** A deploy with other variables: same data, new isolates. `undefined` takes one away. */
   deploy(vars: Vars): Promise<void>;
   /** Throws the room's memory away; sockets hibernate or are cut. */
@@ -72,6 +74,10 @@ export async function startHarness(vars: Vars = {}): Promise<Harness> {
       return env.DB;
     },
     fetch: (path, init) => fetch(new URL(path, url), { redirect: "manual", ...init }),
+    async dispatch(to, init) {
+      const response = await handle().fetch(to, { redirect: "manual", ...init } as never);
+      return response as unknown as Response;
+    },
     async deploy(changed) {
       await server.update({ root, workers: [worker({ ...vars, ...changed })] });
       ({ url } = await server.listen());

@@ -57,7 +57,7 @@ it("every npm script that the documents tell a reader to run exists", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
   const documents = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/guides/deploying.md"];
   const named = documents.flatMap((path) =>
-    [...read(path).matchAll(/npm run (?:--silent )?([a-z:-]+)/g)].map(([, name]) => name ?? ""),
+    [...read(path).matchAll(/npm run (?:--silent )?([a-z0-9:-]+)/g)].map(([, name]) => name ?? ""),
   );
   expect(named.length).toBeGreaterThan(0);
   for (const name of named) expect(Object.keys(scripts)).toContain(name);

@@ -76,7 +76,11 @@ function endAtOnceWhen(interrupted: AbortSignal): void {
     abandonJobs();
     process.exit(exitCodes.interrupted);
   };
-  if (process.connected) process.once("disconnect", end);
+  if (process.connected) {
+    process.once("disconnect", end);
+    // Listening to it must not keep a finished agent alive.
+    process.channel?.unref();
+  }
   const arm = () => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, end);
   };

@@ -7,6 +7,8 @@ import { lockFolder } from "./lock.ts";
 
 export interface DataFolder {
   readonly path: string;
+  /** Never to be opened: see lock.ts. */
+  readonly lock: string;
   readonly secrets: string;
   readonly ownerToken: string;
   readonly baseUrl: string;
@@ -29,9 +31,11 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   } catch (error) {
     throw new Failure(`the data folder ${path} cannot be written: ${messageOf(error)}`);
   }
-  const lock = lockFolder(join(path, "lock"), path);
+  const lockFile = join(path, "lock");
+  const { release } = lockFolder(lockFile, path);
   return {
     path,
+    lock: lockFile,
     secrets: join(path, "secrets.env"),
     ownerToken: join(path, ownerTokenFile),
     baseUrl: join(path, baseUrlFile),
@@ -39,7 +43,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     registrationToken: join(path, "registration-token"),
     workerLog: join(path, "worker.log"),
     agentLog: join(path, "agent.log"),
-    release: lock.release,
+    release,
   };
 }
 

@@ -8,6 +8,7 @@ import { Failure } from "../exit.ts";
 import { createLogPrinter } from "../log-printer.ts";
 import { nodeSockets } from "../node-socket.ts";
 import { keyNamed } from "../resolve.ts";
+import type { DataFolder } from "./data-folder.ts";
 import { demoJob, headCommit } from "./demo-job.ts";
 import { filesHolding } from "./leaks.ts";
 import type { Progress } from "./progress.ts";
@@ -22,7 +23,7 @@ export interface FirstJob {
   demo: Demo;
   secret: string;
   /** The data folder, which must hold no secret in clear. */
-  folder: string;
+  folder: DataFolder;
   progress: Progress;
 }
 
@@ -42,7 +43,7 @@ export async function runFirstJob(site: FirstJob): Promise<boolean> {
     secret: site.secret,
     publicKey: demo.publicKey,
     keysHandedOver: await wereHandedOver(site, job),
-    leaks: await filesHolding(site.folder, [site.secret, demo.privateText ?? ""]),
+    leaks: await filesHolding(site.folder.path, [site.secret, demo.privateText ?? ""], site.folder.lock),
   });
   progress.summary(checks);
   const finished = await client.jobs.show(job.id);

@@ -3,13 +3,16 @@ import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Paths of the files that hold one of the texts. */
-export async function filesHolding(folder: string, texts: readonly string[]): Promise<string[]> {
+/**
+ * Paths of the files that hold one of the texts. `except` is never opened: closing a file that this process has
+ * locked would give up the lock (POSIX fcntl).
+ */
+export async function filesHolding(folder: string, texts: readonly string[], except?: string): Promise<string[]> {
   const needles = texts.filter((text) => text !== "").map((text) => Buffer.from(text));
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const found: string[] = [];
-  for (const file of files) if (await holdsAny(file, needles)) found.push(file);
+  for (const file of files) if (file !== except && (await holdsAny(file, needles))) found.push(file);
   return found;
 }
 

@@ -1,6 +1,7 @@
 /**
  * One start per data folder: two runtimes on the same database files would spoil them. The lock is SQLite's own
- * on an empty file, which the kernel releases when the process dies, however it dies. No stale locks to clean.
+ * on an empty file, which the kernel releases when the process dies, however it dies. No stale locks to clean. Nothing else in this
+ * process may open that file: closing it again would give the lock up (POSIX fcntl).
  */
 import { DatabaseSync } from "node:sqlite";
 import { Failure } from "../exit.ts";

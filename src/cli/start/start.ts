@@ -68,7 +68,7 @@ async function work(cli: Cli, options: StartOptions, site: Site): Promise<void> 
   progress.say(`project ${demo.project.name}, agent type ${demo.agentType.name}, two sealed keys`);
   const agent = await startAgent(cli, site, client, demo.agentType.id);
   const broken = Promise.race([failure, unexpectedEnd(agent, "agent", folder.agentLog)]);
-  const firstJob = runFirstJob({ cli, client, baseUrl, token, demo, secret, folder: folder.path, progress });
+  const firstJob = runFirstJob({ cli, client, baseUrl, token, demo, secret, folder, progress });
   const passed = await Promise.race([broken, firstJob]);
   if (!passed) cli.setExitCode(exitCodes.failed);
   if (options.once) return;

@@ -1,5 +1,6 @@
 /** Access keys in D1. Only ciphertext is written; lists never read it. */
 import { type AccessKey, type AccessKeyType, KeyPolicy } from "../../protocol/access-keys.ts";
+import type { Made } from "../crypto/retry.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
@@ -42,12 +43,14 @@ export async function findKey(db: D1Database, projectId: string, id: string): Pr
   return row === null ? null : toKey(row);
 }
 
-export async function findRequestMac(db: D1Database, projectId: string, id: string): Promise<Bytes | null> {
-  const mac = await db
-    .prepare("SELECT request_mac FROM access_keys WHERE project_id = ? AND id = ?")
+/** What a create with this id left behind. */
+export async function findMadeKey(db: D1Database, projectId: string, id: string): Promise<Made<AccessKey> | null> {
+  const row = await db
+    .prepare(`SELECT ${columns}, request_mac FROM access_keys WHERE project_id = ? AND id = ?`)
     .bind(projectId, id)
-    .first<ArrayBuffer | number[]>("request_mac");
-  return mac === null ? null : fromBlob(mac);
+    .first<KeyRow>();
+  if (row === null) return null;
+  return { value: toKey(row), createdBy: row.created_by, requestMac: fromBlob(row.request_mac) };
 }
 
 export async function listKeys(

@@ -5,7 +5,8 @@ import type { Person } from "../../protocol/principal.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
-import { type Sealer, sameRequest } from "../crypto/sealer.ts";
+import { retried } from "../crypto/retry.ts";
+import type { Sealer } from "../crypto/sealer.ts";
 import { type SealContext, unreadable } from "../crypto/sealing.ts";
 import { type Bytes, fromUtf8, type Random, utf8 } from "../lib/bytes.ts";
 import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
@@ -17,7 +18,7 @@ import type { Projects } from "../projects/projects.ts";
 import {
   deleteKey,
   findKey,
-  findRequestMac,
+  findMadeKey,
   insertKey,
   listKeys,
   type NewKey,
@@ -123,19 +124,13 @@ async function create(
     await sealer.write(() => db.batch([insertKey(db, stored), insertAudit(db, audit)]));
     return { value: key, isNew: true };
   } catch (error) {
-    if (violatesUnique(error, "access_keys.id")) return retried(db, key, stored.requestMac);
-    if (violatesUnique(error, "access_keys.name")) throw taken("/name", "is taken by another key of this project");
-    throw error;
+    if (!violatesUnique(error)) throw error;
+    const made = await findMadeKey(db, projectId, key.id);
+    const before = retried(made, { createdBy: person.id, requestMac: stored.requestMac });
+    if (before !== null) return before;
+    if (violatesUnique(error, "access_keys.id")) throw taken("/id", "is in use");
+    throw taken("/name", "is taken by another key of this project");
   }
-}
-
-async function retried(db: D1Database, key: AccessKey, requestMac: Bytes): Promise<Created<AccessKey>> {
-  const existing = await findKey(db, key.project_id, key.id);
-  const mac = await findRequestMac(db, key.project_id, key.id);
-  if (existing?.created_by !== key.created_by || mac === null || !sameRequest(mac, requestMac)) {
-    throw taken("/id", "is in use");
-  }
-  return { value: existing, isNew: false };
 }
 
 async function sealSecret(sealer: Sealer, key: AccessKey, secret: Secret): Promise<Bytes | null> {

@@ -1,6 +1,7 @@
 /** The organization, API tokens and socket tickets in D1. Tokens and tickets rest as SHA-256 digests. */
 import type { ApiToken } from "../../protocol/accounts.ts";
 import type { Role } from "../../protocol/principal.ts";
+import type { Made } from "../crypto/retry.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 
@@ -21,11 +22,6 @@ interface TokenRow {
   request_mac: ArrayBuffer | number[];
 }
 
-export interface StoredToken {
-  readonly token: ApiToken;
-  readonly requestMac: Bytes;
-}
-
 const tokenColumns = "id, name, role, project_id, expires_at, created_at, created_by, revoked_at, request_mac";
 
 const liveToken = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
@@ -42,9 +38,10 @@ export async function findLiveToken(db: D1Database, digest: Bytes, now: EpochMs)
   return row === null ? null : toToken(row);
 }
 
-export async function findToken(db: D1Database, id: string): Promise<StoredToken | null> {
+export async function findToken(db: D1Database, id: string): Promise<Made<ApiToken> | null> {
   const row = await db.prepare(`SELECT ${tokenColumns} FROM api_tokens WHERE id = ?`).bind(id).first<TokenRow>();
-  return row === null ? null : { token: toToken(row), requestMac: fromBlob(row.request_mac) };
+  if (row === null) return null;
+  return { value: toToken(row), createdBy: row.created_by, requestMac: fromBlob(row.request_mac) };
 }
 
 /** Tokens of one project, or of everything where `projectId` is null; oldest first, after `afterId`. */

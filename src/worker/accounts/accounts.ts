@@ -6,11 +6,12 @@ import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { equalDigests, newToken, sha256, tokenDigest } from "../crypto/digests.ts";
 import { type HeldKeys, sealSelfTest } from "../crypto/keyring.ts";
-import { type Sealer, sameRequest } from "../crypto/sealer.ts";
+import { retried } from "../crypto/retry.ts";
+import type { Sealer } from "../crypto/sealer.ts";
 import { firstSealingKey } from "../crypto/sealing-store.ts";
 import { type Random, utf8 } from "../lib/bytes.ts";
-import { violatesUnique } from "../lib/d1.ts";
-import { bindingUnusable, Fault, invalidField, notFound, taken, unauthenticated } from "../lib/fault.ts";
+import { violatesForeignKey, violatesUnique } from "../lib/d1.ts";
+import { bindingUnusable, Fault, invalidField, notFound, unauthenticated } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
 import { type Clock, type EpochMs, plusSeconds, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
@@ -122,7 +123,7 @@ async function bootstrap(ports: AccountsPorts, request: Parameters<Accounts["boo
       insertAudit(db, audit),
     ]);
   } catch (error) {
-    if (!(error instanceof Error && error.message.includes("UNIQUE constraint failed"))) throw error;
+    if (!violatesUnique(error)) throw error;
     throw new Fault("conflict", "this BOOTSTRAP_TOKEN was used; put a new value to be let in again", { cause: error });
   }
   return { organization, token: { ...shown(stored), token } };
@@ -173,9 +174,15 @@ async function createToken(
   try {
     await db.batch([insertToken(db, stored), insertAudit(db, audit)]);
   } catch (error) {
-    if (error instanceof Error && error.message.includes("FOREIGN KEY")) throw notFound();
+    if (violatesForeignKey(error)) throw notFound();
     if (!violatesUnique(error, "api_tokens.id")) throw error;
-    return { value: await retriedToken(ports, person, stored), isNew: false };
+    // The token itself was shown once and is gone.
+    const before = retried<ApiTokenCreated>(await findToken(db, stored.id), {
+      createdBy: person.id,
+      requestMac: stored.requestMac,
+    });
+    if (before !== null) return before;
+    throw error;
   }
   return { value: { ...shown(stored), token }, isNew: true };
 }
@@ -186,22 +193,9 @@ function earlier(a: EpochMs | null, b: EpochMs | null): EpochMs | null {
   return Math.min(a, b) as EpochMs;
 }
 
-/** What the same request made before. The token itself was shown once and is gone. */
-async function retriedToken({ db }: AccountsPorts, person: Person, stored: NewToken): Promise<ApiTokenCreated> {
-  const existing = await findToken(db, stored.id);
-  if (
-    existing === null ||
-    existing.token.created_by !== person.id ||
-    !sameRequest(existing.requestMac, stored.requestMac)
-  ) {
-    throw taken("/id", "is in use");
-  }
-  return existing.token;
-}
-
 async function revoke({ db, clock }: AccountsPorts, person: Person, id: string): Promise<void> {
   const stored = await findToken(db, id);
-  if (stored === null || !(mayDo(person, "token.manage", stored.token.project_id) || person.id === id))
+  if (stored === null || !(mayDo(person, "token.manage", stored.value.project_id) || person.id === id))
     throw notFound();
   const now = clock();
   const audit = await auditRow({ action: "token.revoke", principal: person, details: { token_id: id } }, now);

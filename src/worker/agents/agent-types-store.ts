@@ -1,5 +1,6 @@
 /** Agent types and their registration tokens in D1. */
 import { type AgentType, AgentTypePolicy, type RegistrationToken } from "../../protocol/agent-types.ts";
+import type { Made } from "../crypto/retry.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
@@ -14,18 +15,13 @@ interface TypeRow {
   created_by: string;
 }
 
-export interface StoredAgentType {
-  readonly agentType: AgentType;
-  readonly requestMac: Bytes;
-}
-
 const columns = "t.id, t.name, t.policy, t.revision, t.request_mac, t.created_at, t.created_by";
 
-export async function findAgentType(db: D1Database, id: string): Promise<StoredAgentType | null> {
+export async function findAgentType(db: D1Database, id: string): Promise<Made<AgentType> | null> {
   return toStored(await db.prepare(`SELECT ${columns} FROM agent_types t WHERE t.id = ?`).bind(id).first<TypeRow>());
 }
 
-export async function findAgentTypeByName(db: D1Database, name: string): Promise<StoredAgentType | null> {
+export async function findAgentTypeByName(db: D1Database, name: string): Promise<Made<AgentType> | null> {
   return toStored(
     await db.prepare(`SELECT ${columns} FROM agent_types t WHERE t.name = ?`).bind(name).first<TypeRow>(),
   );
@@ -93,8 +89,8 @@ export function insertRegistrationToken(db: D1Database, token: NewRegistrationTo
     );
 }
 
-/** A token as it is shown, and by what its retry is known. */
-export async function findRegistrationToken(db: D1Database, id: string) {
+/** What a create with this id left behind; the token itself was shown once. */
+export async function findRegistrationToken(db: D1Database, id: string): Promise<Made<RegistrationToken> | null> {
   const row = await db
     .prepare(
       `SELECT id, agent_type_id, uses_left, expires_at, request_mac, created_at, created_by
@@ -111,14 +107,14 @@ export async function findRegistrationToken(db: D1Database, id: string) {
       created_by: string;
     }>();
   if (row === null) return null;
-  const token: RegistrationToken = {
+  const value: RegistrationToken = {
     id: row.id,
     agent_type_id: row.agent_type_id,
     uses_left: row.uses_left,
     expires_at: toTimestampOrNull(row.expires_at),
     created_at: toTimestamp(row.created_at),
   };
-  return { token, requestMac: fromBlob(row.request_mac), createdBy: row.created_by };
+  return { value, createdBy: row.created_by, requestMac: fromBlob(row.request_mac) };
 }
 
 export interface LiveRegistration {
@@ -156,8 +152,9 @@ export function useRegistration(db: D1Database, id: string): D1PreparedStatement
   ];
 }
 
-function toStored(row: TypeRow | null): StoredAgentType | null {
-  return row === null ? null : { agentType: toAgentType(row), requestMac: fromBlob(row.request_mac) };
+function toStored(row: TypeRow | null): Made<AgentType> | null {
+  if (row === null) return null;
+  return { value: toAgentType(row), createdBy: row.created_by, requestMac: fromBlob(row.request_mac) };
 }
 
 function toAgentType(row: TypeRow): AgentType {

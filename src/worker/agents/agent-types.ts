@@ -11,10 +11,11 @@ import { mayDo, requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { newToken, sha256 } from "../crypto/digests.ts";
-import { type Sealer, sameRequest } from "../crypto/sealer.ts";
+import { retried } from "../crypto/retry.ts";
+import type { Sealer } from "../crypto/sealer.ts";
 import type { AgentTypeLookup } from "../jobs/start-job.ts";
 import { type Random, utf8 } from "../lib/bytes.ts";
-import { violatesUnique } from "../lib/d1.ts";
+import { violatesForeignKey, violatesUnique } from "../lib/d1.ts";
 import { Fault, notFound, refusedField, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
@@ -51,7 +52,7 @@ export interface AgentTypes {
 export function createAgentTypes(ports: AgentTypesPorts): AgentTypes {
   const { db } = ports;
   const show = async (person: Person, id: string) => {
-    const agentType = (await findAgentType(db, id))?.agentType ?? null;
+    const agentType = (await findAgentType(db, id))?.value ?? null;
     if (
       agentType === null ||
       !agentType.policy.project_ids.some((project) => mayDo(person, "agent_type.read", project))
@@ -73,7 +74,7 @@ export function createAgentTypes(ports: AgentTypesPorts): AgentTypes {
     },
     async createRegistrationToken(person, agentTypeId, request) {
       await show(person, agentTypeId);
-      const agentType = (await findAgentType(db, agentTypeId))?.agentType;
+      const agentType = (await findAgentType(db, agentTypeId))?.value;
       if (agentType === undefined) throw notFound();
       requireEverywhere(person, "registration_token.create", agentType.policy.project_ids);
       return createRegistrationToken(ports, person, agentTypeId, request);
@@ -85,7 +86,7 @@ export function createAgentTypes(ports: AgentTypesPorts): AgentTypes {
 export function agentTypeLookup(db: D1Database): AgentTypeLookup {
   return {
     async find(name) {
-      const agentType = (await findAgentTypeByName(db, name))?.agentType;
+      const agentType = (await findAgentTypeByName(db, name))?.value;
       if (agentType === undefined) return null;
       const { id, policy } = agentType;
       return { id, name, refusal: (projectId, git) => typeRefusal(policy, projectId, git) };
@@ -124,16 +125,11 @@ async function create(ports: AgentTypesPorts, person: Person, request: AgentType
     await db.batch([...insertAgentType(db, agentType, requestMac, now), insertAudit(db, audit)]);
     return { value: agentType, isNew: true };
   } catch (error) {
-    if (error instanceof Error && error.message.includes("FOREIGN KEY")) {
-      throw refusedField("/policy/project_ids", "names a project that does not exist");
-    }
-    if (violatesUnique(error, "agent_types.name")) throw taken("/name", "is taken by another agent type");
-    if (!violatesUnique(error, "agent_types.id")) throw error;
-    const existing = await findAgentType(db, id);
-    if (existing?.agentType.created_by !== person.id || !sameRequest(existing.requestMac, requestMac)) {
-      throw taken("/id", "is in use");
-    }
-    return { value: existing.agentType, isNew: false };
+    if (violatesForeignKey(error)) throw refusedField("/policy/project_ids", "names a project that does not exist");
+    if (!violatesUnique(error)) throw error;
+    const before = retried(await findAgentType(db, id), { createdBy: person.id, requestMac });
+    if (before !== null) return before;
+    throw taken("/name", "is taken by another agent type");
   }
 }
 
@@ -166,11 +162,12 @@ async function createRegistrationToken(
     await db.batch([insertRegistrationToken(db, stored), insertAudit(db, audit)]);
   } catch (error) {
     if (!violatesUnique(error, "registration_tokens.id")) throw error;
-    const existing = await findRegistrationToken(db, stored.id);
-    if (existing?.createdBy !== person.id || !sameRequest(existing.requestMac, stored.requestMac)) {
-      throw taken("/id", "is in use");
-    }
-    return { value: existing.token, isNew: false };
+    const before = retried(await findRegistrationToken(db, stored.id), {
+      createdBy: person.id,
+      requestMac: stored.requestMac,
+    });
+    if (before !== null) return before;
+    throw error;
   }
   const { id, uses: uses_left, expiresAt } = stored;
   const created_at = toTimestamp(now);

@@ -124,7 +124,7 @@ async function prepare(ports: HandOverPorts, { job, agentTypeId }: StoredJob): P
     findAgentType(db, agentTypeId),
   ]);
   if (project === null || sealedSpec === null || agentType === null) throw notFound();
-  const refusal = typeRefusal(agentType.agentType.policy, job.project_id, job.git);
+  const refusal = typeRefusal(agentType.value.policy, job.project_id, job.git);
   if (refusal !== null) return `agent type ${job.agent_type}: ${refusal}`;
   const spec = await openSpec(sealer, job, sealedSpec);
   const names = spec.keys.map((use) => use.key);

@@ -7,7 +7,6 @@ import { concat, utf8 } from "../lib/bytes.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { Fault } from "../lib/fault.ts";
 import type { Clock } from "../lib/time.ts";
-import { equalDigests } from "./digests.ts";
 import { type HeldKeys, openSealed, type SealingState, sealingKey } from "./keyring.ts";
 import { type SealContext, seal } from "./sealing.ts";
 import { derive, keyIdBytes, type SealingKey } from "./sealing-key.ts";
@@ -57,11 +56,6 @@ export function createSealer(db: D1Database, held: HeldKeys, clock: Clock, rando
       }
     },
   };
-}
-
-/** Whether two request MACs are of the same body. After a rotation of the sealing key they never are. */
-export function sameRequest(a: Uint8Array, b: Uint8Array): boolean {
-  return equalDigests(a, b);
 }
 
 async function requestMac(key: SealingKey, body: unknown): Promise<Bytes> {

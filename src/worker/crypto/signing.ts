@@ -79,10 +79,19 @@ async function parseSigningKey(binding: string, text: string): Promise<SigningKe
     if (privateKey instanceof Uint8Array) return "is not an RSA key";
     const kid = await calculateJwkThumbprint({ kty: "RSA", n: jwk.n, e: jwk.e });
     const publicJwk = { kty: "RSA", n: jwk.n, e: jwk.e, alg: "RS256", use: "sig", kid } as const;
+    if (!(await belongTogether(privateKey, publicJwk))) return "has a private half that is not of its public half";
     return { binding, kid, activatesAt: activates_at as EpochSeconds, publicJwk, privateKey };
   } catch {
     return "is not a usable RSA private key";
   }
+}
+
+/** Not every runtime checks it on import, and a token that nobody can verify would be found out in the clouds. */
+async function belongTogether(privateKey: CryptoKey, publicJwk: PublicJwk): Promise<boolean> {
+  const publicKey = await importJWK(publicJwk, "RS256");
+  const probe = new Uint8Array(32);
+  const signature = await crypto.subtle.sign("RSASSA-PKCS1-v1_5", privateKey, probe);
+  return crypto.subtle.verify("RSASSA-PKCS1-v1_5", publicKey as CryptoKey, signature, probe);
 }
 
 function parseJwk(text: string): z.infer<typeof PrivateJwk> | string {

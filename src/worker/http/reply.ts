@@ -24,6 +24,8 @@ const securityHeaders = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  // Browsers ignore it over plain HTTP (RFC 6797 section 8.1), where only a loopback issuer is served.
+  "strict-transport-security": "max-age=31536000",
 } as const;
 
 /**

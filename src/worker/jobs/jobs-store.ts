@@ -1,6 +1,7 @@
 /** Jobs, their workflows and pipelines in D1. Every change of state is guarded by the state before it. */
 import { GitContext } from "../../protocol/git-context.ts";
 import type { Job, JobResult, JobState } from "../../protocol/jobs.ts";
+import type { Made } from "../crypto/retry.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
@@ -60,9 +61,15 @@ export async function findJob(db: D1Database, id: string): Promise<StoredJob | n
   return row === null ? null : toStoredJob(row);
 }
 
-export async function findJobRequest(db: D1Database, id: string): Promise<Bytes | null> {
-  const mac = await db.prepare("SELECT request_mac FROM jobs WHERE id = ?").bind(id).first<number[]>("request_mac");
-  return mac === null ? null : fromBlob(mac);
+/** What a start with this id left behind, in this project. */
+export async function findMadeJob(db: D1Database, projectId: string, id: string): Promise<Made<Job> | null> {
+  const row = await db
+    .prepare(`SELECT ${jobColumns}, j.request_mac FROM ${jobTables} WHERE j.project_id = ? AND j.id = ?`)
+    .bind(projectId, id)
+    .first<Record<string, unknown> & { request_mac: number[] }>();
+  if (row === null) return null;
+  const { job } = toStoredJob(row);
+  return { value: job, createdBy: job.created_by, requestMac: fromBlob(row.request_mac) };
 }
 
 /** A project's jobs, newest first, before `beforeId`. */

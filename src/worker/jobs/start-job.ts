@@ -13,15 +13,15 @@ import { decide } from "../access-keys/key-policy.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
-import { sameRequest } from "../crypto/sealer.ts";
-import { type Bytes, utf8Length } from "../lib/bytes.ts";
+import { retried } from "../crypto/retry.ts";
+import { utf8Length } from "../lib/bytes.ts";
 import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
 import { Fault, refusedField, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { toTimestamp } from "../lib/time.ts";
 import { sealSpec } from "./job-spec.ts";
 import type { JobsPorts } from "./jobs.ts";
-import { findJob, findJobRequest, insertJob, type NewJob } from "./jobs-store.ts";
+import { findMadeJob, insertJob, type NewJob } from "./jobs-store.ts";
 import { planDelivery } from "./key-delivery.ts";
 
 /** Agent types, as far as starting a job needs them. */
@@ -96,18 +96,15 @@ async function insert(ports: JobsPorts, person: Person, stored: NewJob): Promise
     await sealer.write(() => db.batch([...insertJob(db, stored), insertAudit(db, audit)]));
     return { value: job, isNew: true };
   } catch (error) {
-    if (violatesUnique(error, "jobs.id")) return retried(db, person, job, stored.requestMac);
+    if (violatesUnique(error, "jobs.id")) {
+      const made = await findMadeJob(db, job.project_id, job.id);
+      const before = retried(made, { createdBy: person.id, requestMac: stored.requestMac });
+      if (before !== null) return before;
+      throw taken("/id", "is in use");
+    }
     if (isGuardFailure(error)) throw refusedField("/spec/keys", "a key has been deleted meanwhile");
     throw error;
   }
-}
-
-async function retried(db: D1Database, person: Person, job: Job, requestMac: Bytes): Promise<Created<Job>> {
-  const existing = await findJob(db, job.id);
-  const mac = await findJobRequest(db, job.id);
-  const same = existing?.job.created_by === person.id && existing.job.project_id === job.project_id;
-  if (!same || mac === null || !sameRequest(mac, requestMac)) throw taken("/id", "is in use");
-  return { value: existing.job, isNew: false };
 }
 
 /** The git context that a caller's word gives: ref and commit, everything else derived (DESIGN section 8). */

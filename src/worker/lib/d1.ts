@@ -13,7 +13,12 @@ export function isGuardFailure(error: unknown): boolean {
   return error instanceof Error && /CHECK constraint failed: ok = 1/.test(error.message);
 }
 
-/** Whether a row was refused because another has the same value in `column` (`table.column`). */
-export function violatesUnique(error: unknown, column: string): boolean {
+/** Whether a row was refused because another has the same value in `column` (`table.column`), or in any. */
+export function violatesUnique(error: unknown, column = "[a-z_.]+"): boolean {
   return error instanceof Error && new RegExp(`UNIQUE constraint failed: (.*, )?${column}(,|:|$)`).test(error.message);
+}
+
+/** Whether a row names another that does not exist. */
+export function violatesForeignKey(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("FOREIGN KEY constraint failed");
 }

@@ -1,14 +1,16 @@
 /** Pushing, reading and watching logs over HTTP. Who asks is settled here; the room is touched only then. */
 import * as z from "zod";
-import { ticketProtocolPrefix } from "../../protocol/accounts.ts";
+import { SocketTicket, SocketTicketCreate, ticketProtocolPrefix } from "../../protocol/accounts.ts";
 import { Id } from "../../protocol/ids.ts";
 import type { Job } from "../../protocol/jobs.ts";
 import { LogPage } from "../../protocol/log-events.ts";
 import type { Person } from "../../protocol/principal.ts";
 import { requireMay } from "../accounts/permissions.ts";
+import type { SocketTickets } from "../accounts/socket-tickets.ts";
 import type { HeldKeys } from "../crypto/keyring.ts";
 import { type MacTokenClaims, verifyMacToken } from "../crypto/mac-token.ts";
 import { presentedCredential } from "../http/credential.ts";
+import { json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import { utf8 } from "../lib/bytes.ts";
 import { bindingUnusable, Fault, notFound, unauthenticated } from "../lib/fault.ts";
@@ -27,13 +29,13 @@ export interface LogRoutesPorts<Env> {
   readonly clock: Clock;
   readonly issuer: URL;
   readonly accounts: { authenticate(credential: string): Promise<Person> };
-  readonly tickets: { take(ticket: string, jobId: string): Promise<Person> };
+  readonly tickets: SocketTickets;
   /** `show` throws `not_found` for a job that the person may not see. */
   readonly jobs: { show(person: Person, id: string): Promise<Job> };
 }
 
 export function logRoutes<Env>(ports: LogRoutesPorts<Env>): Route[] {
-  return [pushRoute(ports), readRoute(ports), viewerRoute(ports)];
+  return [pushRoute(ports), readRoute(ports), ticketRoute(ports), viewerRoute(ports)];
 }
 
 function pushRoute<Env>(ports: LogRoutesPorts<Env>): Route {
@@ -77,6 +79,22 @@ function readRoute<Env>(ports: LogRoutesPorts<Env>): Route {
       const room = roomOf(ports.rooms, params.job_id);
       if (query.raw === "true") return answer(textFrom(room, query.token), "text/plain");
       return answer(pageAsJson(await room.read({ from: query.token, maxBytes: pageBytes })), "application/json");
+    },
+  });
+}
+
+/** Here and not with the accounts: whether the job may be watched is to be known first. */
+function ticketRoute<Env>(ports: LogRoutesPorts<Env>): Route {
+  return route({
+    method: "POST",
+    path: "/api/v1/socket-tickets",
+    access: "person",
+    summary: "Make a ticket that opens one socket on a job within 30 seconds",
+    body: SocketTicketCreate,
+    answers: { 201: { description: "made; shown this once", schema: SocketTicket } },
+    async handle({ principal, body }) {
+      const job = await requireReadable(ports, principal, body.job_id);
+      return json(201, await ports.tickets.create(principal, job.id));
     },
   });
 }

@@ -67,7 +67,9 @@ export class Viewers {
   pump(socket: WebSocket, extent: Extent = "all", built = new Map<string, BuiltFrame | null>()): void {
     const credit = this.#credit();
     let viewer = readViewer(socket.deserializeAttachment());
-    while (viewer !== null && socket.readyState === WebSocket.OPEN && mayBeSent(viewer)) {
+    // Of a deployment that remembered otherwise. A client resumes where it stands.
+    if (viewer === null) return socket.close(1012, "connect again");
+    while (socket.readyState === WebSocket.OPEN && mayBeSent(viewer)) {
       const frame = this.#build(viewer, credit, built);
       if (frame === null) return;
       viewer = this.#send(socket, viewer, frame, credit);

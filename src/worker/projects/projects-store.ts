@@ -1,5 +1,6 @@
 /** Projects in D1. */
 import { type Project, ProjectSettings, Repository } from "../../protocol/projects.ts";
+import type { Made } from "../crypto/retry.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp } from "../lib/time.ts";
@@ -15,16 +16,12 @@ interface ProjectRow {
   created_by: string;
 }
 
-export interface StoredProject {
-  readonly project: Project;
-  readonly requestMac: Bytes;
-}
-
 const columns = "id, name, repository, settings, revision, request_mac, created_at, created_by";
 
-export async function findProject(db: D1Database, id: string): Promise<StoredProject | null> {
+export async function findProject(db: D1Database, id: string): Promise<Made<Project> | null> {
   const row = await db.prepare(`SELECT ${columns} FROM projects WHERE id = ?`).bind(id).first<ProjectRow>();
-  return row === null ? null : { project: toProject(row), requestMac: fromBlob(row.request_mac) };
+  if (row === null) return null;
+  return { value: toProject(row), createdBy: row.created_by, requestMac: fromBlob(row.request_mac) };
 }
 
 /** Projects after `afterId`, of the whole organization or `onlyId` alone. */

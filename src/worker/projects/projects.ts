@@ -5,8 +5,9 @@ import type { Project, ProjectCreate, ProjectPatch } from "../../protocol/projec
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
-import { type Sealer, sameRequest } from "../crypto/sealer.ts";
-import type { Bytes, Random } from "../lib/bytes.ts";
+import { retried } from "../crypto/retry.ts";
+import type { Sealer } from "../crypto/sealer.ts";
+import type { Random } from "../lib/bytes.ts";
 import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
 import { Fault, notFound, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
@@ -33,7 +34,7 @@ export interface Projects {
 
 export function createProjects(ports: ProjectsPorts): Projects {
   const { db } = ports;
-  const find = async (id: string) => (await findProject(db, id))?.project ?? null;
+  const find = async (id: string) => (await findProject(db, id))?.value ?? null;
   const show = async (person: Person, id: string) => {
     requireMay(person, "project.read", id);
     const project = await find(id);
@@ -68,20 +69,12 @@ async function create(ports: ProjectsPorts, person: Person, request: ProjectCrea
     await db.batch([insertProject(db, project, requestMac, now), insertAudit(db, audit)]);
     return { value: project, isNew: true };
   } catch (error) {
-    if (violatesUnique(error, "projects.id")) return retried(db, person, id, requestMac);
-    if (violatesUnique(error, "projects.name")) throw taken("/name", "is taken by another project");
-    if (violatesUnique(error, "projects.repository_name"))
-      throw taken("/repository/name", "is taken by another project");
-    throw error;
+    if (!violatesUnique(error)) throw error;
+    const before = retried(await findProject(db, id), { createdBy: person.id, requestMac });
+    if (before !== null) return before;
+    const isName = violatesUnique(error, "projects.name");
+    throw taken(isName ? "/name" : "/repository/name", "is taken by another project");
   }
-}
-
-async function retried(db: D1Database, person: Person, id: string, requestMac: Bytes): Promise<Created<Project>> {
-  const existing = await findProject(db, id);
-  if (existing?.project.created_by !== person.id || !sameRequest(existing.requestMac, requestMac)) {
-    throw taken("/id", "is in use");
-  }
-  return { value: existing.project, isNew: false };
 }
 
 async function change(

@@ -260,22 +260,19 @@ describe("a broken connection", () => {
   });
 
   test("that is a server gone silent is noticed by its missing answers", async () => {
-    let silent = () => undefined as undefined;
-    const isSilent = new Promise<void>((resolve) => {
-      silent = resolve;
-    });
+    const silence = Promise.withResolvers<void>();
     const { open, tick } = await serve(
       async (peer) => {
         outputs(peer, 0, "a");
         await peer.receive((text) => text === "ping");
-        silent();
+        silence.resolve();
       },
       (peer) => void end(peer, 1),
     );
     const all = collect(open());
     while (server.connections[0]?.received.length !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
     tick();
-    await isSilent;
+    await silence.promise;
     tick();
     expect(texts(await all)).toEqual(["0:a", "end"]);
   });

@@ -93,7 +93,7 @@ function follow(read: (seq: number) => LogRecord | null, start: Cursor, isNew: b
 
 describe("frames", () => {
   it("tell everything once and in order from every position on, in frames of the allowed size", () => {
-    for (let seed = 1; seed <= 40; seed++) {
+    for (let seed = 1; seed <= 25; seed++) {
       const log = generatedLog(seed);
       const positions = new Set([0, 1, Math.floor(log.head / 2), log.head - 1, log.head].filter((at) => at >= 0));
       for (const from of positions) {
@@ -154,7 +154,7 @@ describe("frames", () => {
 
 describe("pages of the plain read", () => {
   it("hold every event once and in order, whatever their size", () => {
-    for (let seed = 200; seed < 230; seed++) {
+    for (let seed = 200; seed < 215; seed++) {
       const log = generatedLog(seed);
       for (const bytesMax of [1, 5000, 1024 * 1024]) {
         let text = "";

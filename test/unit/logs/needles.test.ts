@@ -65,7 +65,7 @@ describe("the forms of a secret", () => {
     for (const columns of [76, 64]) {
       const shown = run("bash", ["-c", `printf '%s\\n' "$1" | base64 -w ${columns}`, "bash", key.trim()]);
       const masked = maskText(shown, matcherOf(key));
-      expect(masked.replace(/=*$/, "").replace(/^.{0,2}$/m, "")).toMatch(/^(?:\*\*\*\n)+\*\*\*.?.?$/);
+      expect(masked).toMatch(/^(?:\*\*\*\n)+(?:\*\*\*)?[\w+/=]{0,4}$/);
     }
   });
 

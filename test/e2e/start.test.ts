@@ -1,0 +1,132 @@
+/** `npm start`, as somebody meets it who has just cloned the repository. */
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Finished, type Running, signalbox, startSignalbox } from "../support/processes.ts";
+
+const demoSecret = "c4nary-Secret value/with+odd=characters";
+
+let folder: string;
+let data: string;
+let first: Finished;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "signalbox-start-"));
+  data = join(folder, "data");
+  first = await signalbox(["start", "--once", "--port", "0", "--data", data], { SIGNALBOX_DEMO_SECRET: demoSecret });
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function filesOf(path: string): string[] {
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** Processes whose command line names the data folder. */
+function processesOf(path: string): string {
+  return execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" })
+    .split("\n")
+    .filter((line) => line.includes(path))
+    .join("\n");
+}
+
+it("the first run makes everything, runs the job, and its summary names each part as done", () => {
+  expect(first.code, first.stdout + first.stderr).toBe(0);
+  const summary = first.stdout.split("\n").filter((line) => /^(done|failed) /.test(line));
+  expect(summary.length).toBeGreaterThanOrEqual(6);
+  expect(summary.filter((line) => line.startsWith("failed"))).toEqual([]);
+  expect(first.stdout).toContain("***");
+});
+
+it("the demo secret stands in clear neither in the output nor in any file of the data folder", () => {
+  expect(first.stdout + first.stderr).not.toContain(demoSecret);
+  for (const file of filesOf(data)) expect(readFileSync(file).includes(demoSecret), file).toBe(false);
+});
+
+it("what only the owner may read has mode 0600, in a folder of mode 0700", () => {
+  expect(statSync(data).mode & 0o777).toBe(0o700);
+  for (const name of ["secrets.env", "owner-token"]) expect(statSync(join(data, name)).mode & 0o777, name).toBe(0o600);
+});
+
+it("a run leaves no process behind", () => {
+  expect(processesOf(data)).toBe("");
+});
+
+it("a second start reuses what is there, stays up after its job, serves the CLI, and Ctrl-C ends all of it", async () => {
+  const running: Running = startSignalbox(["start", "--port", "0", "--data", data]);
+  await running.printed(/signalbox.* -- job run|another job/i);
+  const { stdout, code } = await signalbox(["project", "list", "--data", data]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("demo");
+  process.kill(running.pid, "SIGINT");
+  const { code: ended } = await running.ended;
+  expect(ended).toBe(0);
+  expect(processesOf(data)).toBe("");
+});
+
+it("killed outright, it takes its Worker and its agent along", async () => {
+  const running = startSignalbox(["start", "--port", "0", "--data", data]);
+  await running.printed(/another job|-- job run/i);
+  process.kill(running.pid, "SIGKILL");
+  await running.ended;
+  for (let tries = 0; processesOf(data) !== "" && tries < 100; tries++)
+    await new Promise((done) => setTimeout(done, 100));
+  expect(processesOf(data)).toBe("");
+});
+
+it("a port in use is one clear sentence and exit code 1", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((listening) => server.once("listening", listening));
+  const { port } = server.address() as { port: number };
+  const { code, stderr } = await signalbox([
+    "start",
+    "--once",
+    "--port",
+    String(port),
+    "--data",
+    join(folder, "other"),
+  ]);
+  server.close();
+  expect(code).toBe(1);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toContain(String(port));
+});
+
+it("a broken sealing key in the data folder is named, not quoted", async () => {
+  const broken = join(folder, "broken");
+  mkdirSync(broken, { mode: 0o700 });
+  const secrets = readFileSync(join(data, "secrets.env"), "utf8");
+  const short = Buffer.from("sixteen bytes ok").toString("base64");
+  const lines = secrets
+    .split("\n")
+    .map((line) => line.replace(/^ACCESS_KEY_ENCRYPTION=.*/, `ACCESS_KEY_ENCRYPTION="${short}"`));
+  writeFileSync(join(broken, "secrets.env"), lines.join("\n"), { mode: 0o600 });
+  const { code, stdout, stderr } = await signalbox(["start", "--once", "--port", "0", "--data", broken]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("ACCESS_KEY_ENCRYPTION");
+  expect(stdout + stderr).not.toContain(short);
+});
+
+it("a folder that cannot be written is one clear sentence", async () => {
+  const file = join(folder, "a-file");
+  writeFileSync(file, "");
+  chmodSync(file, 0o400);
+  const { code, stderr } = await signalbox(["start", "--once", "--port", "0", "--data", join(file, "data")]);
+  expect(code).toBe(1);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+});
+
+it("npm start is that command", async () => {
+  const npm = spawn("npm", ["start", "--silent", "--", "--help"], { stdio: ["ignore", "pipe", "inherit"] });
+  let stdout = "";
+  npm.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  await new Promise((closed) => npm.on("close", closed));
+  expect(stdout).toContain("signalbox start");
+});

@@ -1,0 +1,290 @@
+/** Pushing, reading and watching a log through the whole Worker. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { LogAssembler, type LogRecord } from "../../src/client/log-assembler.ts";
+import { createWorld, output, push, sync, takeJob, type World } from "../support/api.ts";
+import { issuer, startHarness } from "../support/harness.ts";
+
+let world: World;
+
+beforeAll(async () => {
+  world = await createWorld(await startHarness());
+});
+afterAll(() => world.harness.close());
+
+interface Running {
+  readonly jobId: string;
+  readonly logToken: string;
+  readonly agent: string;
+}
+
+async function runningJob(over: Record<string, unknown> = {}): Promise<Running> {
+  const jobId = await world.startJob(over);
+  const agent = await world.agent();
+  const taken = await takeJob(world, agent);
+  expect(taken.jobId).toBe(jobId);
+  await sync(world, agent, "running-job", jobId);
+  return { jobId, logToken: taken.logToken, agent };
+}
+
+async function finish({ jobId, agent }: Running, result = "passed"): Promise<void> {
+  expect((await sync(world, agent, "finished-job", jobId, result)).body.action).toBe("wait-for-jobs");
+}
+
+const lines = (from: number, until: number) =>
+  Array.from({ length: until - from }, (_, index) => output(`line ${from + index}\n`));
+const textOf = (records: readonly LogRecord[]) =>
+  records
+    .map((record) => (record.kind === "event" && "output" in record.event ? record.event.output : `${record.kind}\n`))
+    .join("");
+
+interface Watch {
+  readonly records: LogRecord[];
+  readonly status: number | null;
+  readonly socket: WebSocket;
+  until(text: string): Promise<void>;
+}
+
+/** Opens a viewer; `status` is the HTTP answer where the upgrade was refused. */
+async function watch(
+  query: string,
+  { token = world.owner as string | null, protocols = ["signalbox.v1"], headers = {}, path = "/api/ws", from = 0 } = {},
+): Promise<Watch> {
+  const url = new URL(`${path}?${query}`, world.harness.url);
+  const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
+  const socket = new WebSocket(url.href, protocols, {
+    perMessageDeflate: false,
+    headers: { ...authorization, ...headers },
+  });
+  const records: LogRecord[] = [];
+  const assembler = new LogAssembler(from);
+  let received = 0;
+  socket.on("message", (data: Buffer) => {
+    received += data.length;
+    records.push(...assembler.take(new Uint8Array(data)).records);
+    socket.send(JSON.stringify({ ack: received }));
+  });
+  const status = await new Promise<number | null>((resolve, reject) => {
+    socket.on("open", () => resolve(null));
+    socket.on("unexpected-response", (_request, response) => {
+      resolve(response.statusCode ?? 0);
+      response.destroy();
+    });
+    socket.on("error", reject);
+  });
+  const until = async (text: string) => {
+    const deadline = Date.now() + 8000;
+    while (!textOf(records).endsWith(text)) {
+      if (Date.now() > deadline) throw new Error(`the log never came to ${text}: ${textOf(records).slice(-200)}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  return { records, status, socket, until };
+}
+
+describe("a push", () => {
+  it("is answered 200 with an empty body, and stored once however often it is repeated", async () => {
+    const job = await runningJob();
+    for (const until of [3, 3, 5]) {
+      const answer = await push(world, job.logToken, job.jobId, 0, lines(0, until));
+      expect([answer.status, answer.text]).toEqual([200, ""]);
+    }
+    const page = await world.as(world.owner, "GET", `/api/v1/logs/${job.jobId}?token=0`);
+    expect(page.body).toEqual({ events: lines(0, 5), next: 5 });
+  });
+
+  it("without the job's own log token is 401, and a room is not even made", async () => {
+    const [job, other] = [await runningJob(), await runningJob()];
+    const stranger = randomUUID();
+    const forged = `${job.logToken.slice(0, -1)}${job.logToken.endsWith("A") ? "B" : "A"}`;
+    for (const [token, jobId] of [
+      [null, job.jobId],
+      [forged, job.jobId],
+      [other.logToken, job.jobId],
+      [job.logToken, stranger],
+      [world.owner, job.jobId],
+      [job.agent, job.jobId],
+    ] as const) {
+      const answer = await world.as(token, "POST", `/api/v1/logs/${jobId}?start_from=0`, "{}\n");
+      expect(answer.status).toBe(401);
+    }
+    expect((await world.as(world.owner, "GET", `/api/v1/logs/${job.jobId}`)).body).toEqual({ events: [], next: 0 });
+  });
+
+  it("with a malformed start_from or body is 400, over the caps and to a closed log 422", async () => {
+    const job = await runningJob();
+    for (const query of ["", "?start_from=", "?start_from=-1", "?start_from=x", "?start_from=1.5"]) {
+      expect((await world.as(job.logToken, "POST", `/api/v1/logs/${job.jobId}${query}`, "{}\n")).status).toBe(400);
+    }
+    expect((await world.as(job.logToken, "POST", `/api/v1/logs/${job.jobId}?start_from=0`, "<html>")).status).toBe(400);
+    expect((await push(world, job.logToken, job.jobId, 0, lines(0, 2001))).status).toBe(422);
+    expect((await push(world, job.logToken, job.jobId, 0, [output("a".repeat(17 * 1024 * 1024))])).status).toBe(422);
+    await finish(job);
+    expect((await push(world, job.logToken, job.jobId, 0, lines(0, 1))).status).toBe(422);
+  });
+
+  it("shows neither a secret variable nor the job's own tokens", async () => {
+    const job = await runningJob({
+      spec: { commands: ["env"], env: [{ name: "PASSWORD", value: "correct horse battery", secret: true }] },
+    });
+    const leaked = ["correct horse battery", Buffer.from("correct horse battery").toString("base64"), job.logToken];
+    expect((await push(world, job.logToken, job.jobId, 0, leaked.map(output))).status).toBe(200);
+    const { text } = await world.as(world.owner, "GET", `/api/v1/logs/${job.jobId}?raw=true`);
+    expect(text).toMatch(/^(?:\*\*\*\w?=*){3}$/);
+    const rows = await world.harness.roomRows(job.jobId, "SELECT hex(body) AS body FROM records");
+    expect(Buffer.from(JSON.stringify(rows)).toString()).not.toContain(
+      Buffer.from("battery").toString("hex").toUpperCase(),
+    );
+  });
+});
+
+describe("a plain read", () => {
+  it("goes on from next, ends with null, and gives text with raw=true", async () => {
+    const job = await runningJob();
+    const events = [
+      { event: "job_started", timestamp: 1 },
+      { event: "cmd_started", timestamp: 1, directive: "echo hi" },
+      output("hi\n"),
+      { event: "cmd_finished", timestamp: 2, directive: "echo hi", exit_code: 0, started_at: 1, finished_at: 2 },
+      { event: "job_finished", timestamp: 2, result: "passed" },
+    ];
+    await push(world, job.logToken, job.jobId, 0, events);
+    const read = (query: string) => world.as(world.owner, "GET", `/api/v1/logs/${job.jobId}${query}`);
+    expect((await read("?token=2")).body).toEqual({ events: events.slice(2), next: 5 });
+    expect((await read("?token=5")).body).toEqual({ events: [], next: 5 });
+    await finish(job);
+    expect((await read("?token=5")).body).toEqual({ events: [], next: null });
+    expect((await read("")).body).toEqual({ events, next: null });
+    expect((await read("?raw=true")).text).toBe("echo hi\nhi\n");
+    expect((await read("?token=-1")).status).toBe(400);
+  });
+
+  it("of a log of many pages is whole as text", async () => {
+    const job = await runningJob();
+    const wide = (at: number) => output(`${at} ${"x".repeat(20_000)}\n`);
+    for (let at = 0; at < 600; at += 200) {
+      const batch = Array.from({ length: 200 }, (_, index) => wide(at + index));
+      expect((await push(world, job.logToken, job.jobId, at, batch)).status).toBe(200);
+    }
+    const { text } = await world.as(world.owner, "GET", `/api/v1/logs/${job.jobId}?raw=true`);
+    expect(text === Array.from({ length: 600 }, (_, at) => wide(at).output).join("")).toBe(true);
+    let [next, count] = [0 as number, 0];
+    for (let pages = 0; pages < 9; pages++) {
+      const { body } = await world.as(world.owner, "GET", `/api/v1/logs/${job.jobId}?token=${next}`);
+      count += body.events.length;
+      next = body.next;
+    }
+    expect([next, count]).toEqual([600, 600]);
+  });
+
+  it("is 401 without a token and 404 for what one may not see, as for what does not exist", async () => {
+    const job = await runningJob();
+    const elsewhere = await world.as(world.owner, "POST", "/api/v1/projects", {
+      name: `other-${randomUUID().slice(0, 8)}`,
+      repository: { name: `r-${randomUUID().slice(0, 8)}`, slug: "acme/r", url: "https://git.example.com/acme/r.git" },
+    });
+    const stranger = await world.tokenOf("owner", elsewhere.body.id);
+    expect((await world.as(null, "GET", `/api/v1/logs/${job.jobId}`)).status).toBe(401);
+    const hidden = await world.as(stranger, "GET", `/api/v1/logs/${job.jobId}`);
+    const missing = await world.as(stranger, "GET", `/api/v1/logs/${randomUUID()}`);
+    expect([hidden.status, missing.status]).toEqual([404, 404]);
+    expect({ ...hidden.body, request_id: "" }).toEqual({ ...missing.body, request_id: "" });
+    expect((await watch(`job_id=${job.jobId}`, { token: stranger })).status).toBe(404);
+  });
+});
+
+describe("viewers", () => {
+  it("that join early, late and in the middle see the same events, none lost or twice, also across hibernation", async () => {
+    const job = await runningJob();
+    const early = await watch(`job_id=${job.jobId}&from=0`);
+    await push(world, job.logToken, job.jobId, 0, lines(0, 30));
+    await early.until("line 29\n");
+    const middle = await watch(`job_id=${job.jobId}&from=11`, { path: "/api/ws/", from: 11 });
+    await middle.until("line 29\n");
+    for (let start = 30; start < 90; start += 20) {
+      await world.harness.evictRoom(job.jobId, "hibernate");
+      expect((await push(world, job.logToken, job.jobId, start - 3, lines(start - 3, start + 20))).status).toBe(200);
+    }
+    await finish(job);
+    const late = await watch(`job_id=${job.jobId}`);
+    const all = lines(0, 90).map((event) => event.output);
+    for (const [viewer, from] of [
+      [early, 0],
+      [middle, 11],
+      [late, 0],
+    ] as const) {
+      await viewer.until("end\n");
+      expect(textOf(viewer.records.filter(({ kind }) => kind === "event"))).toBe(all.slice(from).join(""));
+      expect(viewer.records.at(-1)).toEqual({ kind: "end", position: 90, result: "passed" });
+    }
+  });
+
+  it("resume after their socket was cut with nothing lost or twice", async () => {
+    const job = await runningJob();
+    await push(world, job.logToken, job.jobId, 0, lines(0, 10));
+    const first = await watch(`job_id=${job.jobId}`);
+    await first.until("line 9\n");
+    await world.harness.evictRoom(job.jobId, "close");
+    await push(world, job.logToken, job.jobId, 10, lines(10, 20));
+    const second = await watch(`job_id=${job.jobId}&from=10`, { from: 10 });
+    await second.until("line 19\n");
+    expect(textOf([...first.records, ...second.records])).toBe(
+      lines(0, 20)
+        .map((event) => event.output)
+        .join(""),
+    );
+  });
+
+  it("come in by header or by a ticket that works once, never by a cookie", async () => {
+    const job = await runningJob();
+    const query = `job_id=${job.jobId}`;
+    const made = await world.as(world.owner, "POST", "/api/v1/socket-tickets", { purpose: "job", job_id: job.jobId });
+    const protocols = ["signalbox.v1", `signalbox.ticket.${made.body.ticket}`];
+    const byTicket = await watch(query, { token: null, protocols });
+    expect(byTicket.status).toBeNull();
+    expect(byTicket.socket.protocol).toBe("signalbox.v1");
+    expect((await watch(query, { token: null, protocols })).status).toBe(401);
+    expect((await watch(query, { token: null })).status).toBe(401);
+    const cookie = `session=${world.owner}; __Host-signalbox=${world.owner}; authorization=Bearer ${world.owner}`;
+    expect((await watch(query, { token: null, headers: { cookie } })).status).toBe(401);
+    expect((await watch(`${query}&token=${world.owner}`, { token: null })).status).toBe(401);
+    const again = await world.as(world.owner, "POST", "/api/v1/socket-tickets", { purpose: "job", job_id: job.jobId });
+    const other = await runningJob();
+    const foreign = ["signalbox.v1", `signalbox.ticket.${again.body.ticket}`];
+    expect((await watch(`job_id=${other.jobId}`, { token: null, protocols: foreign })).status).toBe(401);
+  });
+
+  it("from another origin are refused before their credential is looked at", async () => {
+    const job = await runningJob();
+    const query = `job_id=${job.jobId}`;
+    for (const origin of ["https://evil.example", "null", `${issuer}.evil.example`, issuer.replace("8787", "8788")]) {
+      expect((await watch(query, { headers: { origin } })).status).toBe(403);
+      expect((await watch(query, { token: null, headers: { origin } })).status).toBe(403);
+    }
+    expect((await watch(query, { headers: { origin: issuer } })).status).toBeNull();
+    expect((await watch(query, { headers: { origin: "" } })).status).toBeNull();
+  });
+
+  it("that ask for nothing that can be watched are told why", async () => {
+    const job = await runningJob();
+    expect((await watch("from=0")).status).toBe(400);
+    expect((await watch("job_id=nonsense")).status).toBe(404);
+    expect((await watch(`job_id=${randomUUID()}`)).status).toBe(404);
+    expect((await watch(`job_id=${job.jobId}&from=-1`)).status).toBe(400);
+    const plain = await world.as(world.owner, "GET", `/api/ws?job_id=${job.jobId}`);
+    expect([plain.status, plain.body.code]).toEqual([426, "upgrade_required"]);
+  });
+
+  it("of a queued job wait, and see it all once it runs", async () => {
+    const jobId = await world.startJob();
+    const viewer = await watch(`job_id=${jobId}`);
+    const agent = await world.agent();
+    const { logToken } = await takeJob(world, agent);
+    await sync(world, agent, "running-job", jobId);
+    await push(world, logToken, jobId, 0, lines(0, 2));
+    await viewer.until("line 1\n");
+    await finish({ jobId, agent, logToken });
+    await viewer.until("end\n");
+  });
+});

@@ -1,0 +1,408 @@
+/**
+ * Every route there is, asked by everybody there is, against the table of permissions: what the table allows
+ * succeeds, what it does not is refused by the right code, and what one may not know of looks like nothing.
+ */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { roleAtLeast, roles } from "../../src/protocol/principal.ts";
+import { type Action, permissions } from "../../src/worker/accounts/permissions.ts";
+import { routeTable } from "../../src/worker/app.ts";
+import {
+  type Answer,
+  addKey,
+  addProject,
+  comparable,
+  createWorld,
+  jobStart,
+  registration,
+  upgrade,
+  type World,
+} from "../support/api.ts";
+import { type Harness, issuer, startHarness } from "../support/harness.ts";
+
+type Role = (typeof roles)[number];
+
+/** Who asks: with what role, and where it holds. */
+interface Asker {
+  readonly name: string;
+  readonly token: string | null;
+  readonly role: Role | null;
+  readonly scope: "organization" | "here" | "elsewhere" | null;
+}
+
+/** What a route asks for, and how it is asked so that only the permission decides. */
+interface Case {
+  readonly route: string;
+  /** Null: what is said in `answers` alone. */
+  readonly action: Action | null;
+  /** Where the action is asked for; `own`: wherever the asker's role holds. */
+  readonly scope: "organization" | "here" | "own";
+  /** What success answers. */
+  readonly success: number;
+  /** Whoever is refused is told that there is nothing: reading it takes the same role. */
+  readonly hidden?: boolean;
+  ask(asker: Asker): Promise<Answer>;
+}
+
+let harness: Harness;
+let world: World;
+let askers: Asker[];
+let keyId: string;
+let jobId: string;
+
+beforeAll(async () => {
+  harness = await startHarness();
+  world = await createWorld(harness);
+  const elsewhere = await addProject(world, "elsewhere");
+  keyId = await addKey(world, "seen", { type: "string", value: "x" });
+  jobId = await world.startJob();
+  const of = async (role: Role, scope: "organization" | "here" | "elsewhere"): Promise<Asker> => {
+    const projectId = { organization: null, here: world.projectId, elsewhere }[scope];
+    return { name: `${role} of ${scope}`, token: await world.tokenOf(role, projectId), role, scope };
+  };
+  const scopes = ["organization", "here", "elsewhere"] as const;
+  askers = [
+    { name: "no credential", token: null, role: null, scope: null },
+    { name: "a garbage credential", token: "garbage", role: null, scope: null },
+    { name: "an unknown credential", token: `sbx_api_${"A".repeat(43)}`, role: null, scope: null },
+    ...(await Promise.all(scopes.flatMap((scope) => roles.map((role) => of(role, scope))))),
+  ];
+});
+afterAll(() => harness.close());
+
+const unique = () => `n-${randomUUID()}`;
+const project = (tail = "") => `/api/v1/projects/${world.projectId}${tail}`;
+
+/** A case whose request is the same for all askers. */
+function plain(
+  route: string,
+  action: Action | null,
+  scope: Case["scope"],
+  success: number,
+  path: () => string,
+  body?: () => unknown,
+): Case {
+  const method = route.split(" ")[0] ?? "";
+  return { route, action, scope, success, ask: ({ token }) => world.as(token, method, path(), body?.()) };
+}
+
+const newJob = (ref: string) => () => ({ ...jobStart(), ref });
+
+/** A case that asks about something made for it alone. */
+function fresh(base: Omit<Case, "ask">, make: () => Promise<string>): Case {
+  const method = base.route.split(" ")[0] ?? "";
+  return { ...base, ask: async ({ token }) => world.as(token, method, await make()) };
+}
+
+const made = async (path: string, body: unknown) => (await world.as(world.owner, "POST", path, body)).body;
+
+const cases: Case[] = [
+  plain("GET /api/v1/whoami", "organization.read", "own", 200, () => "/api/v1/whoami"),
+  plain(
+    "POST /api/v1/tokens",
+    "token.manage",
+    "here",
+    201,
+    () => "/api/v1/tokens",
+    () => ({
+      name: "x",
+      role: "guest",
+      project_id: world.projectId,
+    }),
+  ),
+  plain(
+    "POST /api/v1/tokens",
+    "token.manage",
+    "organization",
+    201,
+    () => "/api/v1/tokens",
+    () => ({
+      name: "x",
+      role: "guest",
+    }),
+  ),
+  plain("GET /api/v1/tokens", "token.manage", "own", 200, () => "/api/v1/tokens"),
+  fresh(
+    { route: "DELETE /api/v1/tokens/:token_id", action: "token.manage", scope: "here", success: 204, hidden: true },
+    async () =>
+      `/api/v1/tokens/${(await made("/api/v1/tokens", { name: "x", role: "guest", project_id: world.projectId })).id}`,
+  ),
+  plain("GET /api/v1/audit", "audit.read", "organization", 200, () => "/api/v1/audit"),
+  plain(
+    "POST /api/v1/projects",
+    "project.create",
+    "organization",
+    201,
+    () => "/api/v1/projects",
+    () => {
+      const name = unique();
+      return { name, repository: { name, slug: "a/b" } };
+    },
+  ),
+  plain("GET /api/v1/projects", "project.read", "own", 200, () => "/api/v1/projects"),
+  plain("GET /api/v1/projects/:project_id", "project.read", "here", 200, () => project()),
+  plain(
+    "PATCH /api/v1/projects/:project_id",
+    "project.change",
+    "here",
+    200,
+    () => project(),
+    () => ({
+      job_time_limit_seconds: 3600,
+    }),
+  ),
+  plain(
+    "POST /api/v1/projects/:project_id/keys",
+    "key.create",
+    "here",
+    201,
+    () => project("/keys"),
+    () => ({
+      name: unique(),
+      secret: { type: "none" },
+    }),
+  ),
+  plain("GET /api/v1/projects/:project_id/keys", "key.read", "here", 200, () => project("/keys")),
+  plain("GET /api/v1/projects/:project_id/keys/:key_id", "key.read", "here", 200, () => project(`/keys/${keyId}`)),
+  fresh(
+    { route: "DELETE /api/v1/projects/:project_id/keys/:key_id", action: "key.delete", scope: "here", success: 204 },
+    async () => project(`/keys/${await addKey(world, unique(), { type: "none" })}`),
+  ),
+  plain(
+    "POST /api/v1/agent-types",
+    "agent_type.create",
+    "own",
+    201,
+    () => "/api/v1/agent-types",
+    () => ({
+      name: unique(),
+      policy: { project_ids: [world.projectId] },
+    }),
+  ),
+  plain("GET /api/v1/agent-types", "agent_type.read", "own", 200, () => "/api/v1/agent-types"),
+  plain(
+    "GET /api/v1/agent-types/:agent_type_id",
+    "agent_type.read",
+    "here",
+    200,
+    () => `/api/v1/agent-types/${world.agentTypeId}`,
+  ),
+  plain(
+    "POST /api/v1/agent-types/:agent_type_id/registration-tokens",
+    "registration_token.create",
+    "here",
+    201,
+    () => `/api/v1/agent-types/${world.agentTypeId}/registration-tokens`,
+    () => ({}),
+  ),
+  plain("GET /api/v1/agents", "agent.read", "own", 200, () => "/api/v1/agents"),
+  plain(
+    "POST /api/v1/projects/:project_id/jobs",
+    "job.start",
+    "here",
+    201,
+    () => project("/jobs"),
+    newJob("refs/heads/free"),
+  ),
+  plain(
+    "POST /api/v1/projects/:project_id/jobs",
+    "job.start_protected",
+    "here",
+    201,
+    () => project("/jobs"),
+    newJob("refs/heads/main"),
+  ),
+  plain("GET /api/v1/projects/:project_id/jobs", "job.read", "here", 200, () => project("/jobs")),
+  plain("GET /api/v1/jobs/:job_id", "job.read", "here", 200, () => `/api/v1/jobs/${jobId}`),
+  fresh(
+    { route: "POST /api/v1/jobs/:job_id/stop", action: "job.stop", scope: "here", success: 200 },
+    async () => `/api/v1/jobs/${await world.startJob()}/stop`,
+  ),
+  plain(
+    "GET /api/v1/jobs/:job_id/identity",
+    "identity_ledger.read",
+    "here",
+    200,
+    () => `/api/v1/jobs/${jobId}/identity`,
+  ),
+  plain("GET /api/v1/logs/:job_id", "log.read", "here", 200, () => `/api/v1/logs/${jobId}`),
+  plain(
+    "POST /api/v1/socket-tickets",
+    "log.read",
+    "here",
+    201,
+    () => "/api/v1/socket-tickets",
+    () => ({ purpose: "job", job_id: jobId }),
+  ),
+  {
+    route: "GET /api/ws",
+    action: "log.read",
+    scope: "here",
+    success: 101,
+    ask: ({ token }) => upgrade(harness, token, jobId),
+  },
+];
+
+/** Routes that admit by other than a person's role: to everybody the same, but for having no credential at all. */
+const others: { route: string; none: number; any: number; path: () => string; body?: () => unknown }[] = [
+  { route: "GET /api/health", none: 200, any: 200, path: () => "/api/health" },
+  ...["openid-configuration", "jwks.json", "jwks", "jwts"].map((name) => ({
+    route: `GET /.well-known/${name}`,
+    none: 200,
+    any: 200,
+    path: () => `/.well-known/${name}`,
+  })),
+  {
+    route: "POST /api/v1/bootstrap",
+    none: 401,
+    any: 401,
+    path: () => "/api/v1/bootstrap",
+    body: () => ({ bootstrap_token: "wrong", organization: "acme" }),
+  },
+  {
+    route: "POST /api/v1/logs/:job_id",
+    none: 401,
+    any: 401,
+    path: () => `/api/v1/logs/${jobId}?start_from=0`,
+    body: () => '{"event":"job_started","timestamp":1}\n',
+  },
+  {
+    route: "POST /api/v1/self_hosted_agents/register",
+    none: 401,
+    any: 404,
+    path: () => "/api/v1/self_hosted_agents/register",
+    body: () => registration(unique()),
+  },
+  {
+    route: "POST /api/v1/self_hosted_agents/sync",
+    none: 401,
+    any: 404,
+    path: () => "/api/v1/self_hosted_agents/sync",
+    body: () => ({ state: "waiting-for-jobs", job_id: "", job_result: "", interrupted_at: 0 }),
+  },
+  {
+    route: "GET /api/v1/self_hosted_agents/jobs/:job_id",
+    none: 401,
+    any: 404,
+    path: () => `/api/v1/self_hosted_agents/jobs/${jobId}`,
+  },
+  ...["refresh", "disconnect"].map((name) => ({
+    route: `POST /api/v1/self_hosted_agents/${name}`,
+    none: 401,
+    any: 404,
+    path: () => `/api/v1/self_hosted_agents/${name}`,
+  })),
+];
+
+function expected({ action, scope, success, hidden }: Case, asker: Asker): number {
+  if (asker.role === null) return 401;
+  if (action === null) return success;
+  const needed = permissions[action];
+  if (scope === "own") return roleAtLeast(asker.role, needed) ? success : 403;
+  if (asker.scope === "elsewhere" && scope === "here") return 404;
+  const holds = asker.scope === "organization" || scope === "here";
+  if (holds && roleAtLeast(asker.role, needed)) return success;
+  return hidden ? 404 : 403;
+}
+
+describe("the table of permissions", () => {
+  it("and these cases cover every route there is, and every action", () => {
+    // The routes of the real table; none is run, so what they would call is not there.
+    const services = { accounts: {}, agents: {} } as Parameters<typeof routeTable>[3];
+    const config = { problems: [], signing: {} } as unknown as Parameters<typeof routeTable>[1];
+    const env = {} as Parameters<typeof routeTable>[0];
+    const routes = routeTable(env, config, new URL(issuer), services).map(({ method, path }) => `${method} ${path}`);
+    const covered = new Set([...cases, ...others].map(({ route }) => route));
+    expect([...covered].toSorted()).toEqual([...new Set(routes)].toSorted());
+    expect(routes.length).toBe(new Set(routes).size);
+    const asked = new Set(cases.map(({ action }) => action));
+    expect(Object.keys(permissions).filter((action) => !asked.has(action as Action))).toEqual([]);
+  });
+
+  it.each(cases.map((each) => [`${each.route} (${each.action} in ${each.scope})`, each] as const))(
+    "decides %s for everybody",
+    async (_, each) => {
+      const seen: Record<string, number> = {};
+      const wanted: Record<string, number> = {};
+      for (const asker of askers) {
+        const answer = await each.ask(asker);
+        seen[asker.name] = answer.status;
+        wanted[asker.name] = expectedFor(each, asker);
+        if (answer.status === 403 && each.action !== null) {
+          expect(answer.body["code"]).toBe("forbidden");
+          expect(answer.body["detail"]).toContain(permissions[each.action]);
+        }
+        if (answer.status === 401) expect(answer.body["code"]).toBe("unauthenticated");
+      }
+      expect(seen).toEqual(wanted);
+    },
+  );
+
+  it.each(others.map((each) => [each.route, each] as const))("has no say over %s", async (_, each) => {
+    const method = each.route.split(" ")[0] ?? "";
+    for (const asker of askers) {
+      const { status } = await world.as(asker.token, method, each.path(), each.body?.());
+      expect([asker.name, status]).toEqual([asker.name, asker.token === null ? each.none : each.any]);
+    }
+  });
+});
+
+/** An agent type for a project elsewhere is refused as one for a project that does not exist: by the role there. */
+function expectedFor(each: Case, asker: Asker): number {
+  if (each.action === "agent_type.create" && asker.scope === "elsewhere") return 403;
+  return expected(each, asker);
+}
+
+describe("what one may not know of", () => {
+  it("answers, byte for byte but for the request id, as what does not exist", async () => {
+    const stranger = await world.tokenOf("owner", await addProject(world, "strangers"));
+    const tokenId = (await made("/api/v1/tokens", { name: "x", role: "guest", project_id: world.projectId })).id;
+    const missing = randomUUID();
+    const pairs: [string, string, string, unknown?, unknown?][] = [
+      ["GET", `/api/v1/jobs/${jobId}`, `/api/v1/jobs/${missing}`],
+      ["POST", `/api/v1/jobs/${jobId}/stop`, `/api/v1/jobs/${missing}/stop`],
+      ["GET", `/api/v1/jobs/${jobId}/identity`, `/api/v1/jobs/${missing}/identity`],
+      ["GET", `/api/v1/logs/${jobId}`, `/api/v1/logs/${missing}`],
+      ["GET", project(`/keys/${keyId}`), `/api/v1/projects/${missing}/keys/${keyId}`],
+      ["DELETE", project(`/keys/${keyId}`), `/api/v1/projects/${missing}/keys/${missing}`],
+      ["DELETE", `/api/v1/tokens/${tokenId}`, `/api/v1/tokens/${missing}`],
+      ["GET", `/api/v1/agent-types/${world.agentTypeId}`, `/api/v1/agent-types/${missing}`],
+      [
+        "POST",
+        "/api/v1/socket-tickets",
+        "/api/v1/socket-tickets",
+        { purpose: "job", job_id: jobId },
+        { purpose: "job", job_id: missing },
+      ],
+    ];
+    for (const [method, foreignPath, missingPath, foreignBody, missingBody] of pairs) {
+      const foreign = await world.as(stranger, method, foreignPath, foreignBody);
+      const none = await world.as(stranger, method, missingPath, missingBody);
+      expect([method, foreignPath, foreign.status]).toEqual([method, foreignPath, 404]);
+      expect(comparable(foreign)).toBe(comparable(none));
+      const headers = (answer: Answer) =>
+        [...answer.headers].filter(([name]) => !["x-request-id", "date"].includes(name));
+      expect(headers(foreign)).toEqual(headers(none));
+    }
+    const sockets = await Promise.all([jobId, missing].map((id) => upgrade(harness, stranger, id)));
+    expect(sockets.map(({ status }) => status)).toEqual([404, 404]);
+    expect(new Set(sockets.map(comparable)).size).toBe(1);
+  });
+
+  it("is not told to a stranger who has no credential: ids, fields and bodies are looked at later", async () => {
+    const asked: [string, string, unknown?][] = [
+      ["GET", `/api/v1/jobs/${jobId}`],
+      ["GET", "/api/v1/jobs/not-a-uuid"],
+      ["GET", "/api/v1/projects?limit=0"],
+      ["POST", "/api/v1/projects", "{"],
+      ["POST", "/api/v1/projects", " ".repeat(1024 * 1024 + 1)],
+    ];
+    const answers: string[] = [];
+    for (const [method, path, body] of asked) {
+      const answer = await world.as(null, method, path, body);
+      expect([path, answer.status]).toEqual([path, 401]);
+      answers.push(comparable(answer));
+    }
+    expect(new Set(answers).size).toBe(1);
+  });
+});
