@@ -43,4 +43,4 @@ export const FilePath = z
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses
   .regex(/^[^\u0000-\u001f\u007f]*$/, "must not hold control characters")
   .refine((path) => !path.split("/").includes(".."), "must not hold '..'")
-  .refine((path) => !path.endsWith("/"), "must name a file");
+  .refine((path) => path !== "~" && !/(^|\/)\.?$/.test(path), "must name a file");

@@ -2,6 +2,9 @@
 import * as z from "zod";
 import { limits } from "./limits.ts";
 
+/** Each costs a pass over the ref; nobody needs more. */
+const wildcardsMax = 16;
+
 export const RefPattern = z
   .string()
   .min(1)
@@ -9,7 +12,8 @@ export const RefPattern = z
   .regex(/^refs\//, "must begin with refs/")
   // biome-ignore lint/suspicious/noControlCharactersInRegex: git forbids them, so no ref could match
   .regex(/^[^\u0000-\u0020\u007f~^:?[\\]*$/, "must hold only characters that a git ref may hold, '*' and '**'")
-  .refine((pattern) => !pattern.includes("***"), "must not hold '***'");
+  .refine((pattern) => !pattern.includes("***"), "must not hold '***'")
+  .refine((pattern) => pattern.split("*").length <= wildcardsMax + 1, `must not hold more than ${wildcardsMax} '*'`);
 
 export const RefPatterns = z.array(RefPattern).max(limits.refPatterns);
 
@@ -20,28 +24,29 @@ export function matchingPattern(patterns: readonly string[], ref: string): strin
 
 /** Whether `pattern` matches the whole of `ref`. Linear in pattern times ref: no regular expression to explode. */
 export function matchesRef(pattern: string, ref: string): boolean {
-  const tokens = pattern.match(/\*\*|\*|[^*]+/g) ?? [];
-  let reachable = new Set([0]);
-  for (const token of tokens) {
+  let reachable = new Uint8Array(ref.length + 1);
+  reachable[0] = 1;
+  for (const token of pattern.match(/\*\*|\*|[^*]+/g) ?? []) {
     reachable = token.startsWith("*") ? spread(reachable, ref, token === "**") : step(reachable, ref, token);
-    if (reachable.size === 0) return false;
   }
-  return reachable.has(ref.length);
+  return reachable[ref.length] === 1;
 }
 
-function step(from: ReadonlySet<number>, ref: string, literal: string): Set<number> {
-  const next = new Set<number>();
-  for (const at of from) if (ref.startsWith(literal, at)) next.add(at + literal.length);
+function step(from: Uint8Array, ref: string, literal: string): Uint8Array<ArrayBuffer> {
+  const next = new Uint8Array(ref.length + 1);
+  for (let at = ref.indexOf(literal); at >= 0; at = ref.indexOf(literal, at + 1)) {
+    if (from[at] === 1) next[at + literal.length] = 1;
+  }
   return next;
 }
 
-function spread(from: ReadonlySet<number>, ref: string, overSlash: boolean): Set<number> {
-  const next = new Set<number>();
-  let open = false;
+function spread(from: Uint8Array, ref: string, overSlash: boolean): Uint8Array<ArrayBuffer> {
+  const next = new Uint8Array(ref.length + 1);
+  let open = 0;
   for (let at = 0; at <= ref.length; at++) {
-    if (from.has(at)) open = true;
-    if (open) next.add(at);
-    if (ref[at] === "/" && !overSlash) open = false;
+    if (from[at] === 1) open = 1;
+    next[at] = open;
+    if (ref[at] === "/" && !overSlash) open = 0;
   }
   return next;
 }

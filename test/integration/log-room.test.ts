@@ -417,6 +417,32 @@ describe("pushes", () => {
     expect(page.events.length).toBe(lineOf(0, "a".repeat(10_000_000)).length);
   });
 
+  it("are judged by what holds when their body has come: other masks, another claim, the job's end", async () => {
+    for (const [change, expected, stored] of [
+      [(job: Job) => job.arm(1, { TOKEN: "hunter2hunter2", LATER: "sesame-open" }), 200, "*** ***"],
+      [(job: Job) => job.arm(2), 422, null],
+      [(job: Job) => job.call("finish", { result: "stopped", notice: null }), 422, null],
+    ] as const) {
+      const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });
+      expect(await push(job, 0, "")).toBe(200);
+      const line = new TextEncoder().encode(lineOf(0, "hunter2hunter2 sesame-open"));
+      const body = new ReadableStream<Uint8Array>({
+        async start(controller) {
+          controller.enqueue(line.slice(0, 20));
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          await change(job);
+          controller.enqueue(line.slice(20));
+          controller.close();
+        },
+      });
+      const url = new URL(`/push?job=${job.id}&start_from=0&claim=1`, base);
+      const response = await fetch(url.href, { method: "POST", body, duplex: "half" } as RequestInit);
+      expect(response.status).toBe(expected);
+      const { events } = await job.call("read", { from: 0, maxBytes: 1000 });
+      expect(events).toBe(stored === null ? "" : lineOf(0, stored));
+    }
+  });
+
   it("that come at once from a retrying agent are stored once", async () => {
     const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });
     const statuses = await Promise.all(Array.from({ length: 8 }, (_, index) => push(job, 0, lines(0, 100 + index))));

@@ -8,7 +8,7 @@ export const sha = "0123456789abcdef0123456789abcdef01234567";
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
 type Json = any;
 
-export interface Answer<Body = Record<string, unknown>> {
+export interface Answer<Body = Json> {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Body;
@@ -222,7 +222,9 @@ export async function rowCounts(harness: Harness): Promise<Record<string, number
 export async function dumpDatabase(harness: Harness): Promise<string> {
   const parts: string[] = [];
   const names = await tableNames(harness);
-  const tables = await harness.db.batch(names.map((name) => harness.db.prepare(`SELECT * FROM "${name}"`)));
+  const tables = await harness.db.batch<Record<string, unknown>>(
+    names.map((name) => harness.db.prepare(`SELECT * FROM "${name}"`)),
+  );
   for (const { results } of tables) {
     for (const value of results.flatMap((row) => Object.values(row))) {
       parts.push(Array.isArray(value) ? Buffer.from(value).toString("latin1") : String(value));
@@ -291,4 +293,10 @@ export function upgrade(harness: Harness, token: string | null, jobId: string, h
       ...headers,
     },
   });
+}
+
+/** What the house itself says in a job's log: gaps and notices, in order. */
+export async function noticesOf(harness: Harness, jobId: string): Promise<string[]> {
+  const rows = await harness.roomRows(jobId, "SELECT kind, body FROM records WHERE kind = 'notice' ORDER BY seq");
+  return (rows as { body: ArrayBuffer }[]).map(({ body }) => Buffer.from(body).toString());
 }

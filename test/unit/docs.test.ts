@@ -71,3 +71,13 @@ it("every local link in the documents leads somewhere", () => {
     }
   }
 });
+
+it("docs/storage.md gives the vector that a test opens", () => {
+  const vector = JSON.parse(read("test/unit/worker/crypto/sealing-vector.json")) as Record<string, string | number>;
+  const page = read("docs/storage.md");
+  const unwrapped = page.replaceAll("\n", "");
+  for (const [name, value] of Object.entries(vector)) {
+    if (name === "sealing_key") continue;
+    expect(name === "record" || name === "aad" ? unwrapped : page, name).toContain(String(value));
+  }
+});

@@ -1,5 +1,6 @@
 /** `signalbox agent`: run one, and list all. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -50,7 +51,10 @@ async function start(cli: Cli, options: StartOptions): Promise<void> {
   if (file === undefined) throw new UsageError("--token-file FILE must hold a registration token");
   const token = (await readSecret(cli, file)).trim();
   const workDir = options.workDir ?? (await mkdtemp(join(tmpdir(), "signalbox-agent-")));
-  endAtOnceWhen(cli.signal);
+  const tidy = () => {
+    if (options.workDir === undefined) rmSync(workDir, { recursive: true, force: true });
+  };
+  endAtOnceWhen(cli.signal, tidy);
   try {
     const reason = await runAgent({
       endpoint: options.endpoint,
@@ -66,14 +70,15 @@ async function start(cli: Cli, options: StartOptions): Promise<void> {
     if (error instanceof AgentRefused) throw new Failure(error.message);
     throw error;
   } finally {
-    if (options.workDir === undefined) await rm(workDir, { recursive: true, force: true });
+    tidy();
   }
 }
 
 /** A second signal ends jobs and all; so does the death of the process that started this one with a channel. */
-function endAtOnceWhen(interrupted: AbortSignal): void {
+function endAtOnceWhen(interrupted: AbortSignal, tidy: () => void): void {
   const end = () => {
     abandonJobs();
+    tidy();
     process.exit(exitCodes.interrupted);
   };
   if (process.connected) {

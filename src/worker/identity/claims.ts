@@ -73,7 +73,7 @@ function gitClaims(git: GitContext) {
     ref_protected: String(git.ref_protected),
     branch: git.ref_type === "branch" ? shortRef(git.ref) : "",
     tag: git.ref_type === "tag" ? shortRef(git.ref) : "",
-    pr: pr === null ? "" : `PR #${pr.number}: ${pr.title}`.replace(/\p{C}/gu, " ").slice(0, prTitleChars),
+    pr: pr === null ? "" : prName(pr.number, pr.title),
     pr_number: pr === null ? "" : String(pr.number),
     pr_branch: pr === null ? "" : pr.branch,
     sha: git.sha,
@@ -81,4 +81,10 @@ function gitClaims(git: GitContext) {
     trg: git.trg,
     proof: git.proof,
   };
+}
+
+/** Cut between characters, not within one: half a surrogate pair is no JSON that strict parsers take. */
+function prName(number: number, title: string): string {
+  const name = `PR #${number}: ${title}`.replace(/\p{C}/gu, " ");
+  return Array.from(name).slice(0, prTitleChars).join("");
 }

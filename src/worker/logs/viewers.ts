@@ -68,8 +68,8 @@ export class Viewers {
     const credit = this.#credit();
     let viewer = readViewer(socket.deserializeAttachment());
     // Of a deployment that remembered otherwise. A client resumes where it stands.
-    if (viewer === null) return socket.close(1012, "connect again");
-    while (socket.readyState === WebSocket.OPEN && mayBeSent(viewer)) {
+    if (viewer === null) socket.close(1012, "connect again");
+    while (viewer !== null && socket.readyState === WebSocket.OPEN && mayBeSent(viewer)) {
       const frame = this.#build(viewer, credit, built);
       if (frame === null) return;
       viewer = this.#send(socket, viewer, frame, credit);

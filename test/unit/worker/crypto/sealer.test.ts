@@ -1,7 +1,8 @@
 import { createHmac, hkdfSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { equalDigests } from "../../../../src/worker/crypto/digests.ts";
 import { parseHeldKeys, sealSelfTest } from "../../../../src/worker/crypto/keyring.ts";
-import { createSealer, sameRequest } from "../../../../src/worker/crypto/sealer.ts";
+import { createSealer } from "../../../../src/worker/crypto/sealer.ts";
 import type { SealContext } from "../../../../src/worker/crypto/sealing.ts";
 import { fromUtf8, systemRandom, toHex, utf8 } from "../../../../src/worker/lib/bytes.ts";
 import { type EpochMs, plusSeconds } from "../../../../src/worker/lib/time.ts";
@@ -100,7 +101,7 @@ describe("a request's MAC", () => {
     const { sealer } = await sealerOf(0);
     const one = await sealer.requestMac({ name: "a", secret: { b: [1, 2], a: null } });
     const other = await sealer.requestMac({ secret: { a: null, b: [1, 2] }, name: "a" });
-    expect(sameRequest(one, other)).toBe(true);
+    expect(equalDigests(one, other)).toBe(true);
   });
 
   test("differs for every other body", async () => {
@@ -132,11 +133,6 @@ describe("a request's MAC", () => {
   test("under another key is another request", async () => {
     const [before, after] = [await sealerOf(0), await sealerOf(1)];
     const body = { name: "a" };
-    expect(sameRequest(await before.sealer.requestMac(body), await after.sealer.requestMac(body))).toBe(false);
-  });
-
-  test("of another length is another request", () => {
-    expect(sameRequest(Uint8Array.of(1), Uint8Array.of(1, 2))).toBe(false);
-    expect(sameRequest(Uint8Array.of(), Uint8Array.of())).toBe(true);
+    expect(equalDigests(await before.sealer.requestMac(body), await after.sealer.requestMac(body))).toBe(false);
   });
 });

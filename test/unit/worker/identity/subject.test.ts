@@ -127,7 +127,6 @@ describe("over 6,000 generated contexts", () => {
       const other = seen.get(text);
       if (other !== undefined) expect.fail(`${other} and ${context} are both ${text}`);
       seen.set(text, context);
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII without controls is what is asked for
       if (text.length > max || !/^[\u0021-\u007e]+$/.test(text)) expect.fail(`${context}: ${text}`);
       if (text.includes("~")) {
         cuts++;
