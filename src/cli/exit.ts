@@ -37,7 +37,7 @@ export function exitCodeOf(error: unknown): number {
 export function describeError(error: unknown): string {
   if (error instanceof ApiProblem) return describeProblem(error);
   const known = [UsageError, Failure, Interrupted, Unreachable, UnexpectedAnswer, FollowRefused];
-  if (known.some((type) => error instanceof type)) return printable((error as Error).message);
+  if (known.some((type) => error instanceof type)) return printable((error as Error).message, { lines: true });
   return printable(error instanceof Error ? (error.stack ?? error.message) : String(error), { lines: true });
 }
 

@@ -7,7 +7,7 @@ import { JobResult } from "./jobs.ts";
 
 const text = z.string().max(1000);
 
-/** 8 to 80 of the protocol's characters; pre-signed STS URLs as names are not taken. */
+/** The protocol's characters; pre-signed STS URLs as names are not taken. */
 export const AgentName = z
   .string()
   .regex(/^[a-zA-Z0-9\-_/+]{1,80}$/, "must be 1 to 80 of a-z, A-Z, 0-9, '-', '_', '/' and '+'");

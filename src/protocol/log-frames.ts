@@ -11,7 +11,7 @@ import * as z from "zod";
 const position = z.int().min(0);
 
 export const FrameHeader = z.discriminatedUnion("kind", [
-  /** `count` whole events from `position`; or one part of a large event, `part` of `parts`, counted at the last. */
+  /** `count` whole events from `position`; or one part of a large event, `part` (from 1) of `parts`, counted at the last. */
   z.object({
     kind: z.literal("events"),
     position,

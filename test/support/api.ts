@@ -1,6 +1,7 @@
 /** The API as tests use it: one owner, one project, one agent type, and agents that speak the protocol raw. */
 import { randomUUID } from "node:crypto";
 import { type IncomingMessage, request } from "node:http";
+import { gunzipSync } from "node:zlib";
 import { bootstrapToken, type Harness } from "./harness.ts";
 
 export const sha = "0123456789abcdef0123456789abcdef01234567";
@@ -255,7 +256,8 @@ export function rawRequest(
   return new Promise((resolve, reject) => {
     const sent = request({ hostname, port, method, path, headers, agent: false });
     let answered = false;
-    const take = (response: IncomingMessage, text: string) => {
+    const take = (response: IncomingMessage, bytes: Buffer) => {
+      const text = (response.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes).toString();
       const isJson = (response.headers["content-type"] ?? "").includes("json");
       resolve({
         status: response.statusCode ?? 0,
@@ -268,11 +270,11 @@ export function rawRequest(
       answered = true;
       const parts: Buffer[] = [];
       response.on("data", (part: Buffer) => parts.push(part));
-      response.on("end", () => take(response, Buffer.concat(parts).toString()));
+      response.on("end", () => take(response, Buffer.concat(parts)));
     });
     sent.on("upgrade", (response, socket) => {
       socket.destroy();
-      take(response, "");
+      take(response, Buffer.alloc(0));
     });
     // A server that refuses early closes while the body is still on its way; its answer counts.
     sent.on("error", (error) => answered || reject(error));

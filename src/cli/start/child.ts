@@ -25,6 +25,8 @@ export interface ChildOptions {
   onMessage?: (message: unknown) => void;
 }
 
+/** The second SIGTERM makes an agent leave at once, and tidy up; then comes the end of patience. */
+const reminderMilliseconds = 3000;
 const patienceMilliseconds = 6000;
 
 export function startChild(options: ChildOptions): Child {
@@ -48,10 +50,12 @@ export function startChild(options: ChildOptions): Child {
     async stop() {
       if (options.endBy === "SIGTERM") child.kill("SIGTERM");
       else if (child.connected) child.disconnect();
+      const reminder = setTimeout(() => options.endBy === "SIGTERM" && child.kill("SIGTERM"), reminderMilliseconds);
       const waiting = new AbortController();
       const tooLong = sleep(patienceMilliseconds, undefined, { signal: waiting.signal }).catch(() => undefined);
       await Promise.race([ended, tooLong]);
       waiting.abort();
+      clearTimeout(reminder);
       sweep();
       await ended;
       process.removeListener("exit", sweep);

@@ -1,5 +1,5 @@
 /** The data folder of a local server: where everything lies, private to its user, and in use by one start only. */
-import { access, chmod, constants, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { access, chmod, constants, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { baseUrlFile, messageOf, ownerTokenFile } from "../context.ts";
 import { Failure } from "../exit.ts";
@@ -23,12 +23,14 @@ export interface DataFolder {
 export async function openDataFolder(path: string): Promise<DataFolder> {
   try {
     await makeFolder(path);
+    await mustBeOurs(path);
     await chmod(path, 0o700);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     // Access rights are not all: a read-only or full file system shows only when something is written.
     await writePrivate(join(path, ".writable"), "");
     await rm(join(path, ".writable"));
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new Failure(`the data folder ${path} cannot be written: ${messageOf(error)}`);
   }
   const lockFile = join(path, "lock");
@@ -45,6 +47,13 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     agentLog: join(path, "agent.log"),
     release,
   };
+}
+
+/** A folder with other things in it (`--data .`, `--data /tmp`) must not be closed to everybody else. */
+async function mustBeOurs(path: string): Promise<void> {
+  const names = await readdir(path);
+  if (names.length === 0 || names.includes("lock") || names.includes("secrets.env")) return;
+  throw new Failure(`the folder ${path} holds other things: give --data an empty or a new folder`);
 }
 
 /** Not mkdir's own `recursive`: it never ends where a file system has no place for folders, as /proc. */

@@ -5,7 +5,6 @@
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "../../client/client.ts";
 import { type Cli, dataFolder, repositoryRoot } from "../context.ts";
 import { exitCodes, Failure } from "../exit.ts";
@@ -58,7 +57,7 @@ async function work(cli: Cli, options: StartOptions, site: Site): Promise<void> 
   progress.say("database is up to date");
   const worker = await startWorker(folder, site.port, { ...cli.env }, cli.signal);
   children.push(worker);
-  const failure = unexpectedEnd(worker, "Worker", folder.workerLog);
+  const failure = watched(unexpectedEnd(worker, "Worker", folder.workerLog));
   await Promise.race([failure, mustBeHealthy(cli, baseUrl)]);
   progress.say(`Worker is up on ${baseUrl}`);
   const token = await ownerToken(folder, secrets, baseUrl, cli.signal);
@@ -67,7 +66,7 @@ async function work(cli: Cli, options: StartOptions, site: Site): Promise<void> 
   const demo = await prepareDemo(client, folder, sealingKey, secret);
   progress.say(`project ${demo.project.name}, agent type ${demo.agentType.name}, two sealed keys`);
   const agent = await startAgent(cli, site, client, demo.agentType.id);
-  const broken = Promise.race([failure, unexpectedEnd(agent, "agent", folder.agentLog)]);
+  const broken = watched(Promise.race([failure, unexpectedEnd(agent, "agent", folder.agentLog)]));
   const firstJob = runFirstJob({ cli, client, baseUrl, token, demo, secret, folder, progress });
   const passed = await Promise.race([broken, firstJob]);
   if (!passed) cli.setExitCode(exitCodes.failed);
@@ -100,7 +99,16 @@ async function startAgent(cli: Cli, site: Site, client: ReturnType<typeof create
   return agent;
 }
 
-/** Ctrl-C while everything is up is how it ends: no failure. */
-async function interruption(signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) await sleep(3_600_000, undefined, { signal }).catch(() => undefined);
+/** Raced again and again; between the races, and once we stop it ourselves, nobody need hear of it. */
+function watched(failure: Promise<never>): Promise<never> {
+  failure.catch(() => undefined);
+  return failure;
+}
+
+/** Ctrl-C while everything is up is how it ends: no failure. The children's channels keep us running till then. */
+function interruption(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

@@ -45,6 +45,13 @@ describe("the data folder", () => {
     (await openDataFolder(path)).release();
   });
 
+  test("is never one with other things in it, whose rights stay as they are", async () => {
+    await writeFile(join(folder, "somebody's"), "");
+    await chmod(folder, 0o755);
+    await expect(openDataFolder(folder)).rejects.toThrow(/holds other things/);
+    expect(await modeOf(folder)).toBe(0o755);
+  });
+
   test("that cannot be written is refused in one sentence", async () => {
     await writeFile(join(folder, "file"), "");
     await expect(openDataFolder(join(folder, "file/data"))).rejects.toThrow(/^the data folder .* cannot be written: /);

@@ -77,6 +77,7 @@ export function storedJob(changes: Partial<Omit<StoredJob, "job">> & { job?: Par
   return {
     agentTypeId: idOf(6),
     claimedAt: startedAt,
+    handedOver: true,
     fetchClosed: true,
     agentLastSyncAt: startedAt,
     stopReason: null,
