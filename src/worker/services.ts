@@ -67,7 +67,11 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
     agentTypes: createAgentTypes(sealed),
     jobs,
     identity: createJobIdentity({ db: env.DB, jobs }),
-    agents: { sync, handOver, registration: createRegistration({ ...base, jobs }) },
+    agents: {
+      sync,
+      handOver,
+      registration: createRegistration({ ...base, jobs, namesakeSilentSeconds: namesakeSilentSeconds(settings) }),
+    },
   };
 }
 
@@ -101,4 +105,9 @@ function jobLog(env: Env) {
       if (outcome === "stale_claim") throw new Fault("unavailable", "another claim of the job has begun");
     },
   };
+}
+
+/** Several missed syncs, and not sooner than half of the time for which the official agent tries to register. */
+function namesakeSilentSeconds({ next_sync_after_ms }: Config["settings"]): number {
+  return Math.max(15, (5 * next_sync_after_ms) / 1000);
 }

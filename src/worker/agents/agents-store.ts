@@ -151,6 +151,22 @@ export function disconnectAgent(db: D1Database, id: string, now: EpochMs): D1Pre
   return db.prepare("UPDATE agents SET disconnected_at = ? WHERE id = ? AND disconnected_at IS NULL").bind(now, id);
 }
 
+/** The connected agent of this name that has been silent since `silentSince`, with the job that it has. */
+export async function findSilentNamesake(db: D1Database, agentTypeId: string, name: string, silentSince: number) {
+  const row = await db
+    .prepare(
+      `SELECT a.id, j.id AS job_id, j.claim_number FROM agents a
+         LEFT JOIN jobs j ON j.agent_id = a.id AND j.state IN ('running', 'stopping')
+       WHERE a.agent_type_id = ? AND a.name = ? AND a.disconnected_at IS NULL
+         AND coalesce(a.last_sync_at, a.registered_at) < ?`,
+    )
+    .bind(agentTypeId, name, silentSince)
+    .first<{ id: string; job_id: string | null; claim_number: number | null }>();
+  if (row === null) return null;
+  const { job_id: jobId, claim_number: claimNumber } = row;
+  return { id: row.id, job: jobId === null || claimNumber === null ? null : { id: jobId, claimNumber } };
+}
+
 /** Drops agents without a job that have been silent since `silentSince`: their names are free again. */
 export async function dropSilentAgents(db: D1Database, silentSince: number, now: EpochMs): Promise<void> {
   await db

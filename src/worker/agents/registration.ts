@@ -15,6 +15,7 @@ import {
   dropSilentAgents,
   findAgentId,
   findAgentWithJob,
+  findSilentNamesake,
   insertAgent,
   replaceAgentToken,
 } from "./agents-store.ts";
@@ -27,6 +28,8 @@ export interface RegistrationPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly jobs: Pick<Jobs, "finish">;
+  /** An agent that has been silent for so long gives up its name to one that registers anew. */
+  readonly namesakeSilentSeconds: number;
 }
 
 export interface Registration {
@@ -48,8 +51,7 @@ export function createRegistration(ports: RegistrationPorts): Registration {
       const now = clock();
       const registration = digest === null ? null : await findLiveRegistration(db, digest, request.name, now);
       if (registration === null) throw notFound();
-      // A restarted agent finds its old self's name taken: free it if that one is gone.
-      await dropSilent();
+      await endSilentNamesake(ports, registration.agentTypeId, request.name, now);
       return register(ports, registration, request, now);
     },
     async disconnect(credential) {
@@ -57,13 +59,31 @@ export function createRegistration(ports: RegistrationPorts): Registration {
       const id = digest === null ? null : await findAgentId(db, digest);
       if (digest === null || id === null) throw notFound();
       const had = (await findAgentWithJob(db, digest))?.job?.job ?? null;
-      const audit = await auditRow({ action: "agent.disconnect", principal: { kind: "agent", id } }, clock());
-      await db.batch([disconnectAgent(db, id, clock()), insertAudit(db, audit)]);
+      await goodbye(ports, id);
       if (had === null) return;
       const reason = "its agent disconnected";
       await jobs.finish({ id: had.id, result: "failed", reason, claimNumber: had.claim_number });
     },
   };
+}
+
+/**
+ * A restarted agent finds its old self's name taken. It tries for 30 s, so a namesake that has missed its syncs for
+ * half of that is its old self, and the job that one had is lost.
+ */
+async function endSilentNamesake(ports: RegistrationPorts, agentTypeId: string, name: string, now: EpochMs) {
+  const { db, jobs } = ports;
+  const namesake = await findSilentNamesake(db, agentTypeId, name, now - ports.namesakeSilentSeconds * 1000);
+  if (namesake === null) return;
+  await goodbye(ports, namesake.id);
+  if (namesake.job === null) return;
+  const { id, claimNumber } = namesake.job;
+  await jobs.finish({ id, result: "failed", reason: "its agent was started anew", claimNumber });
+}
+
+async function goodbye({ db, clock }: RegistrationPorts, id: string): Promise<void> {
+  const audit = await auditRow({ action: "agent.disconnect", principal: { kind: "agent", id } }, clock());
+  await db.batch([disconnectAgent(db, id, clock()), insertAudit(db, audit)]);
 }
 
 async function register(

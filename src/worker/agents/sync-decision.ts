@@ -92,7 +92,12 @@ function whenFinished(
   // A job that was being stopped before its agent fetched it was an empty one, and passed by doing nothing.
   const neverRan = assigned.job.state === "stopping" && !assigned.handedOver;
   const result = neverRan ? "stopped" : jobResult === "" ? "failed" : jobResult;
-  return { answer, effect: { kind: "finish", result, reason: result === "stopped" ? assigned.stopReason : null } };
+  return { answer, effect: { kind: "finish", result, reason: whyStopped(agent, assigned, result) } };
+}
+
+function whyStopped(agent: StoredAgent, { stopReason }: StoredJob, result: JobResult): string | null {
+  if (result !== "stopped") return null;
+  return stopReason ?? (agent.interruptedAt > 0 ? "its agent was told to end" : null);
 }
 
 function plain(action: "continue" | "wait-for-jobs"): SyncDecision["answer"] {

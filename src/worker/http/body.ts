@@ -4,6 +4,9 @@ import { type Bytes, concat, fromUtf8Strict } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
 import { fieldProblems } from "./field-problems.ts";
 
+/** What a body that is no JSON at all is: 400, but 422 in the agent protocol (AGENT-PROTOCOL section 2). */
+export type NotJson = "invalid_request" | "refused";
+
 /** @throws Fault `too_large` once more than `bytesMax` bytes have come. */
 export async function readBody(request: Request, bytesMax: number): Promise<Bytes> {
   if (request.body === null) return new Uint8Array();
@@ -22,18 +25,19 @@ export async function readJson<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
   bytesMax: number,
+  notJson: NotJson = "invalid_request",
 ): Promise<z.output<Schema>> {
-  const parsed = schema.safeParse(parseJson(await readBody(request, bytesMax)));
+  const parsed = schema.safeParse(parseJson(await readBody(request, bytesMax), notJson));
   if (parsed.success) return parsed.data;
   throw new Fault("invalid_request", "the body does not fit", { errors: fieldProblems(parsed.error, "/") });
 }
 
-function parseJson(bytes: Bytes): unknown {
+function parseJson(bytes: Bytes, notJson: NotJson): unknown {
   try {
     return JSON.parse(fromUtf8Strict(bytes));
   } catch {
     // The parser's message quotes what it read, which may be a secret.
-    throw new Fault("invalid_request", "the body is not JSON in UTF-8", {
+    throw new Fault(notJson, "the body is not JSON in UTF-8", {
       errors: [{ pointer: "", detail: "is not JSON in UTF-8" }],
     });
   }

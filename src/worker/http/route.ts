@@ -8,7 +8,7 @@ import { Id } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Person } from "../../protocol/principal.ts";
 import { Fault, notFound } from "../lib/fault.ts";
-import { readJson } from "./body.ts";
+import { type NotJson, readJson } from "./body.ts";
 import { requireCredential } from "./credential.ts";
 import { fieldProblems } from "./field-problems.ts";
 
@@ -82,6 +82,8 @@ interface RouteDefinition<
   readonly cached?: boolean;
   readonly query?: Query;
   readonly body?: Body;
+  /** The code for a body that is no JSON at all. */
+  readonly notJson?: NotJson;
   handle(call: Call<Path, Access_, Output<Query>, Output<Body>>): Promise<Response> | Response;
 }
 
@@ -114,7 +116,7 @@ export function route<
         url: new URL(raw.url),
         params: readParams(matched.params),
         query: query === null ? undefined : readQuery(query, raw),
-        body: body === null ? undefined : await readJson(raw, body, limits.bodyBytes),
+        body: body === null ? undefined : await readJson(raw, body, limits.bodyBytes, definition.notJson),
       };
       return definition.handle(call as unknown as Call<Path, Access_, Output<Query>, Output<Body>>);
     },

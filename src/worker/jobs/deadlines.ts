@@ -32,7 +32,7 @@ export function verdict(stored: StoredJob, now: EpochMs, deadlines: DeadlineLimi
   const seenAt = Math.max(stored.agentLastSyncAt ?? 0, stored.claimedAt) as EpochMs;
   const lostAt = plusSeconds(seenAt, deadlines.agentLostSeconds);
   if (now >= lostAt) return lost(stored, deadlines);
-  if (job.state === "stopping") return whenStopping(stored, now, lostAt, deadlines);
+  if (job.state === "stopping") return whenStopping(stored, now, lostAt);
   const limitAt = plusSeconds(stored.claimedAt, job.time_limit_seconds);
   if (now < limitAt) return { kind: "wait", until: Math.min(lostAt, limitAt) as EpochMs };
   return { kind: "stop", reason: `its time limit of ${job.time_limit_seconds} s was reached`, until: lostAt };
@@ -65,17 +65,26 @@ export async function enforceDeadlines(
   return { kind: "finished", result, notice: reason === null ? null : `Job ${result}: ${reason}.` };
 }
 
-/** An agent that syncs but does not stop has as long as one that is silent. */
-function whenStopping({ job }: StoredJob, now: EpochMs, lostAt: EpochMs, deadlines: DeadlineLimits): Verdict {
-  const askedAt = Date.parse(job.stop_requested_at ?? "") as EpochMs;
-  const patienceEndsAt = plusSeconds(askedAt, deadlines.agentLostSeconds);
+/**
+ * How long an agent that was told to stop may take. It has the next sync to hear of it, and a minute to send the
+ * rest of the log (AGENT-PROTOCOL section 5.3).
+ */
+const stopPatienceSeconds = 120;
+
+function whenStopping(stored: StoredJob, now: EpochMs, lostAt: EpochMs): Verdict {
+  const askedAt = Date.parse(stored.job.stop_requested_at ?? "") as EpochMs;
+  const patienceEndsAt = plusSeconds(askedAt, stopPatienceSeconds);
   if (now < patienceEndsAt) return { kind: "wait", until: Math.min(lostAt, patienceEndsAt) as EpochMs };
-  const reason = `its agent did not stop it within ${deadlines.agentLostSeconds} s`;
-  return { kind: "finish", result: "stopped", reason };
+  return stoppedFor(stored, `its agent did not stop it within ${stopPatienceSeconds} s`);
 }
 
 function lost(stored: StoredJob, { agentLostSeconds }: DeadlineLimits): Verdict {
   const silent = `its agent has not been heard of for ${agentLostSeconds} s`;
-  if (stored.job.state === "stopping") return { kind: "finish", result: "stopped", reason: silent };
+  if (stored.job.state === "stopping") return stoppedFor(stored, silent);
   return { kind: "finish", result: "failed", reason: silent };
+}
+
+/** Why it was to be stopped, and why the server had to end it. */
+function stoppedFor({ stopReason }: StoredJob, reason: string): Verdict {
+  return { kind: "finish", result: "stopped", reason: stopReason === null ? reason : `${stopReason}; ${reason}` };
 }

@@ -5,13 +5,9 @@ import type { Person } from "../../protocol/principal.ts";
 import { mayRead, requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
-import type { Sealer } from "../crypto/sealer.ts";
-import type { Random } from "../lib/bytes.ts";
 import { notFound } from "../lib/fault.ts";
 import type { Created } from "../lib/ids.ts";
 import { pagedNewestFirst } from "../lib/paging.ts";
-import type { Clock } from "../lib/time.ts";
-import type { Projects } from "../projects/projects.ts";
 import {
   type Finish,
   findJob,
@@ -21,20 +17,14 @@ import {
   requestStop,
   type StoredJob,
 } from "./jobs-store.ts";
-import { type AgentTypeLookup, startJob } from "./start-job.ts";
+import { type StartJobPorts, startJob } from "./start-job.ts";
 
 /** A job's log, as far as jobs need it: the last word in it, and its end. */
 export interface JobLog {
   finish(jobId: string, end: { result: JobResult; notice: string | null }): Promise<void>;
 }
 
-export interface JobsPorts {
-  readonly db: D1Database;
-  readonly sealer: Sealer;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly projects: Projects;
-  readonly agentTypes: AgentTypeLookup;
+export interface JobsPorts extends StartJobPorts {
   readonly log: JobLog;
 }
 

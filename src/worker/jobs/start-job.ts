@@ -14,13 +14,14 @@ import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { retried } from "../crypto/retry.ts";
-import { utf8Length } from "../lib/bytes.ts";
+import type { Sealer } from "../crypto/sealer.ts";
+import { type Random, utf8Length } from "../lib/bytes.ts";
 import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
 import { Fault, refusedField, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
-import { toTimestamp } from "../lib/time.ts";
+import { type Clock, toTimestamp } from "../lib/time.ts";
+import type { Projects } from "../projects/projects.ts";
 import { sealSpec } from "./job-spec.ts";
-import type { JobsPorts } from "./jobs.ts";
 import { findMadeJob, insertJob, type NewJob } from "./jobs-store.ts";
 import { planDelivery } from "./key-delivery.ts";
 
@@ -36,8 +37,17 @@ export interface AdmittingAgentType {
   refusal(projectId: string, git: GitContext): string | null;
 }
 
+export interface StartJobPorts {
+  readonly db: D1Database;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly projects: Pick<Projects, "show">;
+  readonly agentTypes: AgentTypeLookup;
+}
+
 export async function startJob(
-  ports: JobsPorts,
+  ports: StartJobPorts,
   person: Person,
   projectId: string,
   request: JobStart,
@@ -84,7 +94,7 @@ export async function startJob(
   return insert(ports, person, stored);
 }
 
-async function insert(ports: JobsPorts, person: Person, stored: NewJob): Promise<Created<Job>> {
+async function insert(ports: StartJobPorts, person: Person, stored: NewJob): Promise<Created<Job>> {
   const { db, sealer } = ports;
   const { job } = stored;
   const details = { ref: job.git.ref, sha: job.git.sha, agent_type: job.agent_type };
@@ -126,7 +136,7 @@ function gitContextOf(project: Project, { ref, sha }: JobStart): GitContext {
   };
 }
 
-async function admittedBy({ agentTypes }: JobsPorts, projectId: string, name: string, git: GitContext) {
+async function admittedBy({ agentTypes }: StartJobPorts, projectId: string, name: string, git: GitContext) {
   const agentType = await agentTypes.find(name);
   const refusal = agentType?.refusal(projectId, git) ?? null;
   // A type that does not take the project's jobs behaves like one that does not exist.
@@ -144,7 +154,7 @@ function checkSpecSize(spec: JobSpec): void {
 
 /** The keys that a spec names, each known, allowed on this ref and deliverable. */
 async function usableKeys(
-  { db }: JobsPorts,
+  { db }: StartJobPorts,
   project: Project,
   spec: JobSpec,
   git: GitContext,

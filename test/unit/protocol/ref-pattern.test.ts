@@ -89,12 +89,20 @@ describe("a pattern that would make a regular expression explode finishes fast",
     ["many double stars", `refs/${"**a".repeat(330)}b`],
     ["stars of both kinds", `refs/${"*a**a".repeat(200)}b`],
     ["stars between slashes", `refs/${"**/".repeat(300)}x`],
+    ["no star and much repetition", `refs/heads/${"a".repeat(900)}b`],
   ])("%s", (_, pattern) => {
-    expect(RefPattern.safeParse(pattern).success).toBe(true);
     const start = performance.now();
     expect(matchesRef(pattern, long)).toBe(false);
     expect(performance.now() - start).toBeLessThan(500);
   });
+});
+
+test("the worst list that is taken finishes fast", () => {
+  const pattern = `refs/${"*a".repeat(16)}${"a".repeat(800)}b`;
+  expect(RefPatterns.safeParse(new Array(64).fill(pattern)).success).toBe(true);
+  const start = performance.now();
+  expect(matchingPattern(new Array(64).fill(pattern), `refs/heads/${"a".repeat(1000)}`)).toBeNull();
+  expect(performance.now() - start).toBeLessThan(500);
 });
 
 describe("the patterns that are taken", () => {
@@ -128,6 +136,11 @@ describe("the patterns that are taken", () => {
     `refs/${"a".repeat(1024)}`,
   ])("not %j", (pattern) => {
     expect(RefPattern.safeParse(pattern).success).toBe(false);
+  });
+
+  test("hold at most 16 stars", () => {
+    expect(RefPattern.safeParse(`refs/${"*/".repeat(16)}x`).success).toBe(true);
+    expect(RefPattern.safeParse(`refs/${"*/".repeat(17)}x`).success).toBe(false);
   });
 
   test("at most 64 in a list", () => {
