@@ -23,16 +23,18 @@ export interface SigningKeys {
   readonly problems: readonly BindingProblem[];
 }
 
+const Part = z.string().refine((text) => text !== "" && fromBase64Url(text) !== null, "must be base64url");
+
 const PrivateJwk = z.object({
   kty: z.literal("RSA"),
-  n: z.string(),
+  n: Part,
   e: z.literal("AQAB"),
-  d: z.string(),
-  p: z.string(),
-  q: z.string(),
-  dp: z.string(),
-  dq: z.string(),
-  qi: z.string(),
+  d: Part,
+  p: Part,
+  q: Part,
+  dp: Part,
+  dq: Part,
+  qi: Part,
   activates_at: z.int().min(0),
 });
 
@@ -69,10 +71,8 @@ export function signToken(key: SigningKey, claims: JWTPayload): Promise<string> 
 async function parseSigningKey(binding: string, text: string): Promise<SigningKey | string> {
   const jwk = parseJwk(text);
   if (typeof jwk === "string") return jwk;
-  const modulus = fromBase64Url(jwk.n);
-  if (modulus === null) return "has a modulus that is not base64url";
-  if (!modulusBits.includes(bitLength(modulus)))
-    return `has a modulus of ${bitLength(modulus)} bits, not ${modulusBits.join(", ")}`;
+  const bits = bitLength(fromBase64Url(jwk.n) ?? new Uint8Array());
+  if (!modulusBits.includes(bits)) return `has a modulus of ${bits} bits, not ${modulusBits.join(", ")}`;
   const { activates_at, ...privateJwk } = jwk;
   try {
     const privateKey = await importJWK({ ...privateJwk, alg: "RS256" }, "RS256");

@@ -1,6 +1,6 @@
 /** Where each part of a key goes in a job: what the caller said, or the defaults of the key's type. Pure. */
 import { type AccessKeyType, type Secret, type SecretField, secretFields } from "../../protocol/access-keys.ts";
-import type { KeyUse } from "../../protocol/jobs.ts";
+import { JobEnvName, type KeyUse } from "../../protocol/jobs.ts";
 
 export interface Delivery {
   /** Variable name to the part of the secret that it gets. */
@@ -17,7 +17,7 @@ export interface DeliveryRefusal {
 export function planDelivery(use: KeyUse, type: AccessKeyType): Delivery | DeliveryRefusal {
   const fields: readonly SecretField[] = secretFields[type];
   if (fields.length === 0) return { pointer: "/key", detail: `is of type ${type} and holds nothing to hand over` };
-  if (use.env === undefined && use.file === undefined) return defaults(use.key, type);
+  if (use.env === undefined && use.file === undefined) return byDefault(use.key, type);
   const env = Object.entries(use.env ?? {}).map(([field, name]) => ({ field: field as SecretField, name }));
   const stranger = env.find(({ field }) => !fields.includes(field));
   if (stranger) return { pointer: `/env/${stranger.field}`, detail: `a key of type ${type} has no ${stranger.field}` };
@@ -33,6 +33,14 @@ export function planDelivery(use: KeyUse, type: AccessKeyType): Delivery | Deliv
 export function partOf(secret: Secret, field: SecretField): string {
   const { type: _, ...parts } = secret;
   return (parts as Partial<Record<SecretField, string>>)[field] ?? "";
+}
+
+/** The defaults, unless they would take a variable that tells the job who it is. */
+function byDefault(key: string, type: AccessKeyType): Delivery | DeliveryRefusal {
+  const delivery = defaults(key, type);
+  const taken = delivery.env.find(({ name }) => !JobEnvName.safeParse(name).success);
+  if (taken === undefined) return delivery;
+  return { pointer: "/key", detail: `would become ${taken.name}, which is set for the job: say in env where it goes` };
 }
 
 /** ssh: a file as ssh expects it. Others: variables named after the key (`deploy-bot` gives DEPLOY_BOT_PASSWORD). */
