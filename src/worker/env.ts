@@ -83,7 +83,7 @@ function parseIssuer(text: string | undefined): URL | string {
   const url = URL.parse(text);
   if (url === null || url.origin !== text)
     return "must be an origin such as https://ci.example.com, with no path or slash";
-  if (url.protocol !== "https:" && !isLoopback(url)) return "must be https";
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && isLoopback(url))) return "must be https";
   return url;
 }
 

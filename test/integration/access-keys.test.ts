@@ -9,6 +9,7 @@ import {
   envOf,
   finishJob,
   formsOf,
+  jobStart,
   jobWithKeys,
   rowCounts,
   takeJob,
@@ -276,5 +277,24 @@ describe("deleting a key", () => {
     const { body } = await world.as(world.owner, "GET", `/api/v1/audit?key_id=${id}`);
     const actions = body.items.map((item: { action: string }) => item.action);
     expect(actions).toEqual(["key.delete", "key.unseal", "key.create"]);
+  });
+
+  it("races with the start of a job that names it: one of the two is refused, always", async () => {
+    for (let round = 0; round < 10; round++) {
+      const name = `raced-${round}`;
+      const id = await addKey(world, name, { type: "string", value: "x" });
+      const [started, removed] = await Promise.all([
+        world.as(world.owner, "POST", `/api/v1/projects/${world.projectId}/jobs`, {
+          ...jobStart(),
+          ...jobWithKeys(name),
+        }),
+        world.as(world.owner, "DELETE", `${path()}/${id}`),
+      ]);
+      expect([
+        [201, 409],
+        [422, 204],
+      ]).toContainEqual([started.status, removed.status]);
+      if (started.status === 201) await world.as(world.owner, "POST", `/api/v1/jobs/${started.body.id}/stop`);
+    }
   });
 });

@@ -9,6 +9,8 @@ import {
   fetchJob,
   finishJob,
   jobWithKeys,
+  output,
+  push,
   registration,
   rowCounts,
   sync,
@@ -178,6 +180,39 @@ describe("a job that is another agent's", () => {
     await harness.db.prepare("DELETE FROM agent_type_projects WHERE project_id = ?").bind(projectId).run();
     expect((await sync(world, registered.body.token, "waiting-for-jobs")).body.action).toBe("continue");
     expect((await show(started.body.id)).state).toBe("queued");
+  });
+});
+
+describe("a job that its agent gives back", () => {
+  it("goes to another under the next claim, and what the first was handed works no more", async () => {
+    const [first, second] = [await world.agent(), await world.agent()];
+    await world.startJob(jobWithKeys("handed"));
+    const before = await takeJob(world, first);
+    const said = {
+      state: "waiting-for-jobs",
+      job_id: "",
+      job_result: "",
+      interrupted_at: Math.floor(Date.now() / 1000),
+    };
+    const told = await world.as(first, "POST", "/api/v1/self_hosted_agents/sync", said);
+    expect(told.body).toMatchObject({ action: "shutdown", shutdown_reason: "interrupted" });
+    expect(await show(before.jobId)).toMatchObject({ state: "queued", agent: null, claim_number: 1 });
+
+    const after = await takeJob(world, second);
+    expect(after.jobId).toBe(before.jobId);
+    expect(await show(after.jobId)).toMatchObject({ state: "running", claim_number: 2 });
+    expect((await fetchJob(world, first, after.jobId)).status).toBe(404);
+    expect((await push(world, before.logToken, after.jobId, 0, [output("from the first\n")])).status).toBe(422);
+    expect((await push(world, after.logToken, after.jobId, 0, [output("from the second\n")])).status).toBe(200);
+    await sync(world, first, "finished-job", after.jobId, "failed");
+    expect((await show(after.jobId)).state).toBe("running");
+    await finishJob(world, second, after.jobId);
+    expect((await show(after.jobId)).result).toBe("passed");
+    const log = await world.as(world.owner, "GET", `/api/v1/logs/${after.jobId}`);
+    expect(log.body.events).toEqual([output("from the second\n")]);
+    const mints = await ledgerOf(after.jobId);
+    expect(mints.map((row: { claim_number: number }) => row.claim_number)).toEqual([1, 2]);
+    expect(new Set(mints.map((row: { jti: string }) => row.jti)).size).toBe(2);
   });
 });
 

@@ -83,6 +83,27 @@ describe("a started job", () => {
   });
 });
 
+describe("a project's list of jobs", () => {
+  it("pages through every job once, newest first, while new ones come", async () => {
+    const projectId = await addProject(world, "listed");
+    const policy = { project_ids: [projectId] };
+    await world.as(world.owner, "POST", "/api/v1/agent-types", { name: "listed", policy });
+    const made: string[] = [];
+    for (let at = 0; at < 7; at++)
+      made.unshift((await start({ agent_type: "listed" }, world.owner, projectId)).body.id);
+    const seen: string[] = [];
+    let cursor = "";
+    for (;;) {
+      const { body } = await world.as(world.owner, "GET", `/api/v1/projects/${projectId}/jobs?limit=3${cursor}`);
+      seen.push(...body.items.map((job: { id: string }) => job.id));
+      if (body.next === null) break;
+      cursor = `&cursor=${body.next}`;
+      await start({ agent_type: "listed" }, world.owner, projectId);
+    }
+    expect(seen).toEqual(made);
+  });
+});
+
 describe("the git context", () => {
   it("is derived from the ref: branch or tag, protected or not, by the word of the API", async () => {
     const of = async (ref: string) => (await start({ ref })).body.git;

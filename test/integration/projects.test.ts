@@ -115,6 +115,20 @@ describe("a project's settings", () => {
     expect(audited).toBe(3);
   });
 
+  it("without a revision all of ten at once apply, none lost", async () => {
+    const id = await addProject(world, "unconditional");
+    const answers = await Promise.all([
+      ...Array.from({ length: 5 }, () => patch(id, { job_time_limit_seconds: 77 })),
+      ...Array.from({ length: 5 }, () => patch(id, { protected_refs: ["refs/heads/kept"] })),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual(Array<number>(10).fill(200));
+    const { body } = await world.as(world.owner, "GET", `/api/v1/projects/${id}`);
+    expect(body).toMatchObject({
+      revision: 11,
+      settings: { job_time_limit_seconds: 77, protected_refs: ["refs/heads/kept"] },
+    });
+  });
+
   it("do not change by an empty patch, nor name, repository or what nobody knows", async () => {
     const id = await addProject(world, "unchanging");
     for (const body of [

@@ -63,6 +63,11 @@ describe("every answer", () => {
     }
   });
 
+  it("has a request id of the server's own making, whatever the caller sends", async () => {
+    const answer = await get("/api/health", { "x-request-id": "forged", "cf-ray": "forged" });
+    expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
   it("to HEAD is that to GET without its body", async () => {
     for (const path of ["/api/health", "/api/v1/projects", "/nowhere", "/.well-known/jwks.json"]) {
       const [toGet, toHead] = [await get(path), await world.as(world.owner, "HEAD", path)];

@@ -81,14 +81,14 @@ describe("a ref is refused", () => {
   });
 });
 
-test("git itself takes and refuses the same refs as we do, of 500 generated ones", (context) => {
+test("git itself takes and refuses the same refs as we do, of 300 generated ones", (context) => {
   const { status, error } = spawnSync("git", ["--version"]);
   if (status !== 0) context.skip(`git on PATH cannot be asked: ${error?.message ?? status}`);
   const random = seeded(3);
   const pieces = ["a", "b", "main", "ä", "\u{1f682}", "-", ".", "..", "/", "@", "{", "@{", ".lock", "lock", "%", "+"];
   const rare = ["~", "^", ":", "?", "*", "[", "\\", " ", "\t", "\n", "\u007f", "\u0085", "}", "!", "'", "//", "\u0001"];
   const refs = new Set<string>();
-  while (refs.size < 500) {
+  while (refs.size < 300) {
     const name = Array.from({ length: 1 + random(5) }, () =>
       random(8) === 0 ? rare[random(rare.length)] : pieces[random(pieces.length)],
     ).join("");
@@ -100,8 +100,8 @@ test("git itself takes and refuses the same refs as we do, of 500 generated ones
     if (accepts(ref) !== byGit) expect.fail(`${JSON.stringify(ref)}: git says ${byGit}`);
     if (byGit) taken++;
   }
-  expect(taken).toBeGreaterThan(100);
-  expect(verdicts.size - taken).toBeGreaterThan(100);
+  expect(taken).toBeGreaterThan(60);
+  expect(verdicts.size - taken).toBeGreaterThan(60);
 });
 
 /** One shell for all refs: a process for each would take most of the suite's time. NUL ends a ref. */

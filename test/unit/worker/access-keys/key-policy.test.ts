@@ -119,8 +119,8 @@ describe("over every combination of conditions", () => {
   test("a key opens exactly when each condition holds by itself, and says so", () => {
     let opened = 0;
     for (const { git, ...changes } of all) {
-      const refs = changes.refs;
-      const refHolds = refs === "protected" ? git.ref_protected : refs.some((p) => git.ref.startsWith(p.slice(0, -1)));
+      const refs = [changes.refs].flat();
+      const refHolds = refs.some((p) => (p === "protected" ? git.ref_protected : git.ref.startsWith(p.slice(0, -1))));
       const holds = [
         refHolds,
         (changes.ref_types as readonly string[]).includes(git.ref_type),

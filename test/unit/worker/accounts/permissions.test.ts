@@ -19,6 +19,7 @@ const person = (role: Role, projectId: string | null = null): Person => ({
   name: "t",
   role,
   projectId,
+  expiresAtMs: null,
 });
 
 describe.each(actions)("%s", (action) => {

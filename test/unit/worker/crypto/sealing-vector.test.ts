@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { open, type SealContext, type SealPurpose, seal } from "../../../../src/worker/crypto/sealing.ts";
 import { parseSealingKey } from "../../../../src/worker/crypto/sealing-key.ts";
@@ -26,7 +27,7 @@ interface Vector {
   record: string;
 }
 
-const vector = JSON.parse(readFileSync(new URL("sealing-vector.json", import.meta.url), "utf8")) as Vector;
+const vector = JSON.parse(readFileSync(join(import.meta.dirname, "sealing-vector.json"), "utf8")) as Vector;
 const context: SealContext = {
   purpose: vector.purpose,
   projectId: vector.project_id,

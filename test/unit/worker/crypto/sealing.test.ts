@@ -220,7 +220,7 @@ describe("a record opens only where it was put", () => {
   });
 });
 
-test("two seals from one repeated salt and IV are told apart by nothing else: both must be asked for each time", async () => {
+test("salt and IV are asked of the random source afresh for every record, and are all that makes two seals differ", async () => {
   const [salt, iv] = [Buffer.alloc(32, 7), Buffer.alloc(12, 9)];
   const once = await seal(key, plaintext, context, told(salt, iv));
   expect(await seal(key, plaintext, context, told(salt, iv))).toEqual(once);

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, generateKeyPairSync, type JsonWebKey, verify } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { activeKey, parseSigningKeys, type SigningKey, signToken } from "../../../../src/worker/crypto/signing.ts";
 import type { EpochSeconds } from "../../../../src/worker/lib/time.ts";
@@ -12,14 +12,14 @@ const [small, threes, ec] = [
   generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" }),
 ];
 
-const textOf = (jwk: JsonWebKey, activatesAt: unknown = 100) => JSON.stringify({ ...jwk, activates_at: activatesAt });
+const textOf = (jwk: object, activatesAt: unknown = 100) => JSON.stringify({ ...jwk, activates_at: activatesAt });
 const slots = (first: string | undefined, second?: string) =>
   parseSigningKeys([
     ["SIGNING_KEY_1", first],
     ["SIGNING_KEY_2", second],
   ]);
 
-async function keyOf(jwk: JsonWebKey, activatesAt = 100): Promise<SigningKey> {
+async function keyOf(jwk: object, activatesAt = 100): Promise<SigningKey> {
   const { keys } = await slots(textOf(jwk, activatesAt));
   const [key] = keys;
   if (key === undefined) throw new Error("no key");

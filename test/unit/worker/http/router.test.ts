@@ -8,7 +8,7 @@ import { Fault, unauthenticated } from "../../../../src/worker/lib/fault.ts";
 import { idOf } from "../fixtures.ts";
 
 const origin = "https://ci.example.com";
-const person: Person = { kind: "token", id: idOf(1), name: "t", role: "owner", projectId: null };
+const person: Person = { kind: "token", id: idOf(1), name: "t", role: "owner", projectId: null, expiresAtMs: null };
 const handled = vi.fn();
 
 function at(method: Method, path: string, access: Access = "public"): Route {

@@ -53,14 +53,15 @@ describe("a running job whose agent is silent", () => {
 });
 
 describe("a stopping job", () => {
-  const stopping = (askedAt: number, seenAt: number): Changes => ({
+  const stopping = (askedAt: number, seenAt: number, stopReason: string | null = null): Changes => ({
     agentLastSyncAt: later(seenAt),
+    stopReason,
     job: { state: "stopping", stop_requested_at: toTimestamp(later(askedAt)) },
   });
 
-  test("waits for its agent, its limit long gone, until that is lost or has ignored the stop for as long", () => {
+  test("waits for its agent, its limit long gone, until that is lost or has ignored the stop for 120 s", () => {
     expect(at(later(5000), stopping(4990, 4950))).toEqual({ kind: "wait", until: later(5050) });
-    expect(at(later(5000), stopping(4950, 4999))).toEqual({ kind: "wait", until: later(5050) });
+    expect(at(later(5000), stopping(4900, 4999))).toEqual({ kind: "wait", until: later(5020) });
   });
 
   test("whose agent is lost was stopped, as was asked", () => {
@@ -70,9 +71,18 @@ describe("a stopping job", () => {
   });
 
   test("whose agent syncs on and does not stop it is ended by us", () => {
-    const reason = "its agent did not stop it within 100 s";
-    expect(at(later(5050, -1), stopping(4950, 5049))).toMatchObject({ kind: "wait" });
-    expect(at(later(5050), stopping(4950, 5049))).toEqual({ kind: "finish", result: "stopped", reason });
+    const reason = "its agent did not stop it within 120 s";
+    expect(at(later(5020, -1), stopping(4900, 5019))).toMatchObject({ kind: "wait" });
+    expect(at(later(5020), stopping(4900, 5019))).toEqual({ kind: "finish", result: "stopped", reason });
+  });
+
+  test("that we end still says why it was to be stopped", () => {
+    expect(at(later(5050), stopping(4990, 4950, "asked by somebody"))).toMatchObject({
+      reason: "asked by somebody; its agent has not been heard of for 100 s",
+    });
+    expect(at(later(5020), stopping(4900, 5019, "asked by somebody"))).toMatchObject({
+      reason: "asked by somebody; its agent did not stop it within 120 s",
+    });
   });
 });
 
