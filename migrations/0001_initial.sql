@@ -144,7 +144,6 @@ CREATE TABLE agents (
   last_sync_at INTEGER,
   state TEXT NOT NULL,
   state_changed_at INTEGER NOT NULL,
-  last_sync_job_id TEXT NOT NULL,
   -- When the agent was told to end, by its own SIGTERM; 0: it was not.
   interrupted_at INTEGER NOT NULL,
   disconnected_at INTEGER

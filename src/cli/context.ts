@@ -54,7 +54,11 @@ export async function connect(cli: Cli): Promise<Connection> {
 export async function baseUrlOf(cli: Cli): Promise<string> {
   const given = cli.globals().url ?? cli.env.SIGNALBOX_URL;
   const left = given || (await readIfThere(join(dataFolder(cli), baseUrlFile)));
-  const text = left?.trim() || `http://127.0.0.1:${defaultPort}`;
+  return secureOrigin(left?.trim() || `http://127.0.0.1:${defaultPort}`);
+}
+
+/** The origin of an address that a credential may be sent to. */
+export function secureOrigin(text: string): string {
   const url = URL.parse(text);
   if (!url || !["http:", "https:"].includes(url.protocol)) throw new UsageError(`not an http or https URL: ${text}`);
   if (url.protocol === "http:" && !isLoopback(url)) {

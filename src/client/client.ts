@@ -71,7 +71,10 @@ export function createClient(options: ClientOptions) {
     projects: projects(transport, newId),
     keys: keys(transport, newId),
     agentTypes: agentTypes(transport, newId),
-    agents: { list: (query?: ListQuery) => list(transport, AgentList, "/api/v1/agents", query) },
+    agents: {
+      list: (query?: ListQuery) => list(transport, AgentList, "/api/v1/agents", query),
+      disconnect: (id: string) => remove(transport, `/api/v1/agents/${id}`),
+    },
     jobs: jobs(transport, newId),
     logs: logs(transport),
   };
@@ -82,7 +85,8 @@ function tokens(transport: Transport, newId: () => string) {
   return {
     create: (body: z.input<typeof ApiTokenCreate>) => create(transport, ApiTokenCreated, path, body, newId),
     list: (query?: ListQuery) => list(transport, ApiTokenList, path, query),
-    revoke: (id: string) => remove(transport, `${path}/${id}`),
+    /** With `made`, also every token made with it, and with those. */
+    revoke: (id: string, made = false) => remove(transport, `${path}/${id}${made ? "?made=true" : ""}`),
     /** A single-use credential for one log socket, for runtimes that cannot send headers with it. */
     socketTicket: (jobId: string) =>
       transport.json(SocketTicket, {

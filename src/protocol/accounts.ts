@@ -62,10 +62,7 @@ export const WhoAmI = z.object({
 /** Lists of a whole organization that may be narrowed to one project. */
 export const ProjectPage = Page.extend({ project_id: Id.optional() });
 
-/** What a ticket opens. `feed` and `probe` are reserved for the sockets of those names. */
-export const TicketPurpose = z.enum(["job", "feed", "probe"]);
-
-/** POST /api/v1/socket-tickets: a single-use credential for one websocket, since browsers cannot send headers. */
+/** POST /api/v1/socket-tickets: purposes `feed` and `probe` are reserved for the sockets of those names. A single-use credential for one websocket, since browsers cannot send headers. */
 export const SocketTicketCreate = z.strictObject({ purpose: z.literal("job"), job_id: Id });
 export type SocketTicketCreate = z.infer<typeof SocketTicketCreate>;
 

@@ -35,6 +35,8 @@ export const limits = {
   jobKeys: 50,
   /** Secret bytes handed to one job, over all its keys. */
   jobSecretBytes: 256 * 1024,
+  /** What a job's secret values come to in all the forms that its log is searched for: the search table's size. */
+  jobNeedleBytes: 4 * 1024 * 1024,
   jobCommands: 1000,
   refPatterns: 64,
   /** Git allows longer refs; a path component on disk ends near here. */

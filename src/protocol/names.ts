@@ -9,19 +9,29 @@ export const Name = z
   );
 export type Name = z.infer<typeof Name>;
 
+/** A lone surrogate has no UTF-8: it would be stored as another character. */
+const wellFormed = (text: string) => text.isWellFormed();
+
 /** What a person calls a thing in a list: any printable text. */
 export const Title = z
   .string()
   .min(1)
   .max(200)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses
-  .regex(/^[^\u0000-\u001f\u007f]*$/, "must not hold control characters");
+  .regex(/^[^\u0000-\u001f\u007f]*$/, "must not hold control characters")
+  .refine(wellFormed, "must be well-formed Unicode");
 
 /** `owner/name` as the git host writes it. */
 export const RepositorySlug = z
   .string()
   .max(200)
   .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/, "must look like owner/name");
+
+/** Where a repository is cloned from; shown to jobs as SEMAPHORE_GIT_URL. */
+export const RepositoryUrl = z
+  .string()
+  .max(1000)
+  .regex(/^[\x21-\x7e]*$/, "must be printable ASCII without blanks");
 
 /**
  * POSIX environment variable name. Agents write names unquoted into a shell file, so anything else would be
@@ -42,5 +52,6 @@ export const FilePath = z
   .max(1024)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses
   .regex(/^[^\u0000-\u001f\u007f]*$/, "must not hold control characters")
+  .refine(wellFormed, "must be well-formed Unicode")
   .refine((path) => !path.split("/").includes(".."), "must not hold '..'")
   .refine((path) => path !== "~" && !/(^|\/)\.?$/.test(path), "must name a file");

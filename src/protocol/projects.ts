@@ -3,14 +3,14 @@ import { GitRef } from "./git-context.ts";
 import { ClientId, Id, Timestamp } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { List } from "./list.ts";
-import { Name, RepositorySlug } from "./names.ts";
+import { Name, RepositorySlug, RepositoryUrl } from "./names.ts";
 import { RefPatterns } from "./ref-pattern.ts";
 
 /** A project's one repository. Its name is in every token's subject and never changes. */
 export const Repository = z.strictObject({
   name: Name,
   slug: RepositorySlug,
-  url: z.string().max(1000).default(""),
+  url: RepositoryUrl.default(""),
   provider: Name.default("git"),
 });
 export type Repository = z.infer<typeof Repository>;

@@ -57,7 +57,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...auditRoutes(env.DB),
     ...projectRoutes(services.projects),
     ...accessKeyRoutes(services.accessKeys),
-    ...agentTypeRoutes(services.agentTypes, env.DB),
+    ...agentTypeRoutes(services.agentTypes, services.agents),
     ...jobRoutes(services.jobs),
     ...identityRoutes(services.identity),
     ...logRoutes({
@@ -69,7 +69,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
       tickets: services.tickets,
       jobs: services.jobs,
     }),
-    ...agentProtocolRoutes(services.agents),
+    ...agentProtocolRoutes(services.agentProtocol),
   ];
 }
 

@@ -42,6 +42,9 @@ export interface Config {
   readonly problems: readonly BindingProblem[];
 }
 
+/** A shorter one could be guessed, and it makes an owner. */
+const bootstrapTokenChars = 16;
+
 /** Resolved values only: a promise kept across requests would tie one request to another's. */
 let last: { readonly texts: string; readonly config: Config } | null = null;
 
@@ -65,13 +68,17 @@ async function parseConfig(env: Env): Promise<Config> {
     ["SIGNING_KEY_2", env.SIGNING_KEY_2],
   ]);
   const problems = [...sealing.problems, ...signing.problems];
+  const bootstrapToken = env.BOOTSTRAP_TOKEN?.trim() ?? "";
+  const isShort = bootstrapToken !== "" && bootstrapToken.length < bootstrapTokenChars;
+  if (isShort)
+    problems.push({ binding: "BOOTSTRAP_TOKEN", detail: `has fewer than ${bootstrapTokenChars} characters` });
   if (typeof issuer === "string") problems.push({ binding: "ISSUER", detail: issuer });
   if (typeof settings === "string") problems.push({ binding: "SETTINGS", detail: settings });
   return {
     issuer: typeof issuer === "string" ? null : issuer,
     sealing,
     signing,
-    bootstrapToken: env.BOOTSTRAP_TOKEN?.trim() || null,
+    bootstrapToken: bootstrapToken === "" || isShort ? null : bootstrapToken,
     settings: readSettings(env),
     problems,
   };

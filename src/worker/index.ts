@@ -26,8 +26,8 @@ export default {
   async scheduled(_event, env) {
     const config = await readConfig(env);
     if (config.issuer === null) return;
-    const { jobs, agents } = createServices(env, config, config.issuer);
+    const { jobs, agentProtocol } = createServices(env, config, config.issuer);
     await jobs.sweepQueue(config.settings.queue_limit_seconds);
-    await agents.registration.dropSilent();
+    await agentProtocol.registration.dropSilent();
   },
 } satisfies ExportedHandler<Env>;

@@ -4,6 +4,7 @@ import { type AccessKeys, createAccessKeys } from "./access-keys/access-keys.ts"
 import { type Accounts, createAccounts } from "./accounts/accounts.ts";
 import { createSocketTickets, type SocketTickets } from "./accounts/socket-tickets.ts";
 import { type AgentTypes, agentTypeLookup, createAgentTypes } from "./agents/agent-types.ts";
+import { type Agents, createAgents } from "./agents/agents.ts";
 import { createHandOver } from "./agents/hand-over.ts";
 import { createRegistration } from "./agents/registration.ts";
 import type { AgentProtocol } from "./agents/routes.ts";
@@ -30,7 +31,8 @@ export interface Services {
   readonly agentTypes: AgentTypes;
   readonly jobs: Jobs;
   readonly identity: JobIdentity;
-  readonly agents: AgentProtocol;
+  readonly agents: Agents;
+  readonly agentProtocol: AgentProtocol;
 }
 
 export function createServices(env: Env, config: Config, issuer: URL): Services {
@@ -42,6 +44,7 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
   const accounts = createAccounts({ ...sealed, held, bootstrapToken: config.bootstrapToken });
   const projects = createProjects(sealed);
   const jobs = createJobs({ ...sealed, projects, agentTypes: agentTypeLookup(env.DB), log });
+  const agentTypes = createAgentTypes(sealed);
   const sync = createSync({
     ...base,
     jobs,
@@ -64,10 +67,11 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
     tickets: createSocketTickets(base),
     projects,
     accessKeys: createAccessKeys({ ...sealed, projects }),
-    agentTypes: createAgentTypes(sealed),
+    agentTypes,
     jobs,
     identity: createJobIdentity({ db: env.DB, jobs }),
-    agents: {
+    agents: createAgents({ ...base, jobs, agentTypes }),
+    agentProtocol: {
       sync,
       handOver,
       registration: createRegistration({ ...base, jobs, namesakeSilentSeconds: namesakeSilentSeconds(settings) }),
@@ -102,6 +106,7 @@ function jobLog(env: Env) {
     async arm(arming: Parameters<ReturnType<typeof room>["arm"]>[0]) {
       const outcome = await room(arming.jobId).arm(arming);
       if (outcome === "closed") throw notFound();
+      if (outcome === "too_often") throw new Fault("too_many", "the job was fetched too often");
       if (outcome === "stale_claim") throw new Fault("unavailable", "another claim of the job has begun");
     },
   };

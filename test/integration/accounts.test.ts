@@ -53,14 +53,14 @@ describe("bootstrap", () => {
   });
 
   it("readmits one owner for a new value, once, on the record, and never renames the organization", async () => {
-    await deployed({ BOOTSTRAP_TOKEN: "second-value" }, async () => {
+    await deployed({ BOOTSTRAP_TOKEN: "second-bootstrap-value" }, async () => {
       expect((await bootstrapWith(bootstrapToken)).status).toBe(401);
-      const renamed = await bootstrapWith("second-value", "other");
+      const renamed = await bootstrapWith("second-bootstrap-value", "other");
       expect(renamed.status).toBe(409);
-      const readmitted = await bootstrapWith("second-value");
+      const readmitted = await bootstrapWith("second-bootstrap-value");
       expect(readmitted.status).toBe(201);
       expect((await whoami(readmitted.body.token.token)).body.token.role).toBe("owner");
-      expect((await bootstrapWith("second-value")).status).toBe(409);
+      expect((await bootstrapWith("second-bootstrap-value")).status).toBe(409);
     });
     const rows = await auditRows("organization.bootstrap");
     expect(rows.map((row) => JSON.parse(row.details).first)).toEqual([true, false]);
@@ -76,6 +76,16 @@ describe("bootstrap", () => {
       expect(unset.body.code).toBe("binding_unusable");
       expect(unset.body.detail).toContain("BOOTSTRAP_TOKEN");
       expect((await whoami(world.owner)).status).toBe(200);
+    });
+  });
+
+  it("lets nobody in by a value that is short enough to guess, and says so without quoting it", async () => {
+    await deployed({ BOOTSTRAP_TOKEN: "canary-2-short" }, async () => {
+      const answer = await bootstrapWith("canary-2-short");
+      expect([answer.status, answer.body.code]).toEqual([503, "binding_unusable"]);
+      const health = await call(harness, null, "GET", "/api/health");
+      expect(health.body.problems.map(({ binding }: { binding: string }) => binding)).toEqual(["BOOTSTRAP_TOKEN"]);
+      expect(answer.text + health.text + harness.logs()).not.toContain("canary-2-short");
     });
   });
 
@@ -158,6 +168,23 @@ describe("API tokens", () => {
 });
 
 describe("a token made with a token", () => {
+  it("stays when its maker is revoked, and goes with it, and all made with it, where that is asked for", async () => {
+    const made = async (by: string) =>
+      (await call(harness, by, "POST", "/api/v1/tokens", { name: "made", role: "owner" })).body;
+    const first = await made(world.owner);
+    const second = await made(first.token);
+    const third = await made(second.token);
+    const bystander = await made(world.owner);
+    const alive = async () =>
+      Promise.all([first, second, third, bystander].map(async ({ token }) => (await whoami(token)).status === 200));
+    await world.as(world.owner, "DELETE", `/api/v1/tokens/${first.id}`);
+    expect(await alive()).toEqual([false, true, true, true]);
+    expect((await world.as(world.owner, "DELETE", `/api/v1/tokens/${first.id}?made=true`)).status).toBe(204);
+    expect(await alive()).toEqual([false, false, false, true]);
+    expect((await whoami(world.owner)).status).toBe(200);
+    expect((await world.as(world.owner, "DELETE", `/api/v1/tokens/${first.id}?made=yes`)).status).toBe(400);
+  });
+
   it("never has a role above its maker's, nor a wider scope", async () => {
     const projectOwner = (await create({ name: "of a project", role: "owner", project_id: world.projectId })).body
       .token;

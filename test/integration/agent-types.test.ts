@@ -9,6 +9,7 @@ import {
   registration,
   rowCounts,
   sync,
+  takeJob,
   type World,
 } from "../support/api.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
@@ -181,6 +182,19 @@ describe("registration tokens", () => {
     for (const token of [first.body.token, access]) expect(shown).not.toContain(token.slice(8));
   });
 
+  it("end with the token that made them: not after it expires, and when it is revoked", async () => {
+    const body = { name: "maker", role: "manager", project_id: world.projectId, expires_in_seconds: 600 };
+    const { body: maker } = await world.as(world.owner, "POST", "/api/v1/tokens", body);
+    for (const expires_in_seconds of [3600, null]) {
+      const made = await world.as(maker.token, "POST", tokensPath(world.agentTypeId), { uses: 5, expires_in_seconds });
+      expect(Date.parse(made.body.expires_at)).toBeLessThanOrEqual(Date.parse(maker.expires_at));
+    }
+    const { body: made } = await world.as(maker.token, "POST", tokensPath(world.agentTypeId), { uses: 5 });
+    expect((await register(made.token, newName())).status).toBe(201);
+    await world.as(world.owner, "DELETE", `/api/v1/tokens/${maker.id}`);
+    expect((await register(made.token, newName())).status).toBe(404);
+  });
+
   it("for any number of agents and for ever are on the record", async () => {
     const { id } = await registrationToken({ uses: null, expires_in_seconds: null });
     const { body } = await world.as(world.owner, "GET", "/api/v1/audit?limit=1");
@@ -252,5 +266,57 @@ describe("agents", () => {
     expect((await world.as(world.owner, "GET", "/api/v1/agents?limit=1000")).text).not.toContain(access.slice(8));
     await world.as(access, "POST", "/api/v1/self_hosted_agents/disconnect");
     expect(await names(world.owner)).not.toContain(name);
+  });
+
+  it("that a manager disconnects are gone at once: their job fails, their token is dead, their name free", async () => {
+    const name = newName();
+    const access = await world.agent(name);
+    await world.startJob();
+    const { jobId } = await takeJob(world, access);
+    await sync(world, access, "running-job", jobId);
+    const id = await harness.db.prepare("SELECT id FROM agents WHERE name = ?").bind(name).first<string>("id");
+    const stranger = await world.tokenOf("owner", await addProject(world, "no-business"));
+    const foreign = await world.as(stranger, "DELETE", `/api/v1/agents/${id}`);
+    const missing = await world.as(stranger, "DELETE", `/api/v1/agents/${randomUUID()}`);
+    expect([foreign.status, comparable(foreign)]).toEqual([404, comparable(missing)]);
+    expect((await sync(world, access, "running-job", jobId)).status).toBe(200);
+
+    const manager = await world.tokenOf("manager");
+    expect((await world.as(manager, "DELETE", `/api/v1/agents/${id}`)).status).toBe(204);
+    expect((await sync(world, access, "running-job", jobId)).status).toBe(404);
+    const { body: job } = await world.as(world.owner, "GET", `/api/v1/jobs/${jobId}`);
+    expect(job).toMatchObject({ state: "finished", result: "failed" });
+    expect(job.reason).toContain("disconnected");
+    const { body: audit } = await world.as(world.owner, "GET", "/api/v1/audit?limit=3");
+    const row = audit.items.find((item: { action: string }) => item.action === "agent.disconnect");
+    expect(row.principal.kind).toBe("token");
+    expect((await register((await registrationToken()).token, name)).status).toBe(201);
+  });
+
+  it("that are silent for minutes are gone: their names are free, their jobs failed, their tokens void", async () => {
+    const longAgo = Date.now() - 181_000;
+    const silence = (name: string) =>
+      harness.db.prepare("UPDATE agents SET last_sync_at = ? WHERE name = ?").bind(longAgo, name).run();
+    const [idle, busy] = [newName(), newName()];
+    const idleAccess = await world.agent(idle);
+    await sync(world, idleAccess, "waiting-for-jobs");
+    const busyAccess = await world.agent(busy);
+    await world.startJob();
+    const { jobId } = await takeJob(world, busyAccess);
+    await sync(world, busyAccess, "running-job", jobId);
+    await silence(idle);
+    await silence(busy);
+    for (const [name, access] of [
+      [idle, idleAccess],
+      [busy, busyAccess],
+    ] as const) {
+      const successor = await register((await registrationToken()).token, name);
+      expect(successor.status).toBe(201);
+      expect((await sync(world, access, "waiting-for-jobs")).status).toBe(404);
+      expect((await sync(world, successor.body.token, "waiting-for-jobs")).body.action).toBe("continue");
+    }
+    const { body: job } = await world.as(world.owner, "GET", `/api/v1/jobs/${jobId}`);
+    expect(job).toMatchObject({ state: "finished", result: "failed" });
+    expect(job.reason).not.toBeNull();
   });
 });

@@ -184,35 +184,53 @@ describe("a job that is another agent's", () => {
 });
 
 describe("a job that its agent gives back", () => {
-  it("goes to another under the next claim, and what the first was handed works no more", async () => {
-    const [first, second] = [await world.agent(), await world.agent()];
-    await world.startJob(jobWithKeys("handed"));
-    const before = await takeJob(world, first);
-    const said = {
-      state: "waiting-for-jobs",
+  const interrupted = (each: string, state = "waiting-for-jobs") =>
+    world.as(each, "POST", "/api/v1/self_hosted_agents/sync", {
+      state,
       job_id: "",
       job_result: "",
       interrupted_at: Math.floor(Date.now() / 1000),
-    };
-    const told = await world.as(first, "POST", "/api/v1/self_hosted_agents/sync", said);
-    expect(told.body).toMatchObject({ action: "shutdown", shutdown_reason: "interrupted" });
-    expect(await show(before.jobId)).toMatchObject({ state: "queued", agent: null, claim_number: 1 });
+    });
 
-    const after = await takeJob(world, second);
-    expect(after.jobId).toBe(before.jobId);
-    expect(await show(after.jobId)).toMatchObject({ state: "running", claim_number: 2 });
-    expect((await fetchJob(world, first, after.jobId)).status).toBe(404);
-    expect((await push(world, before.logToken, after.jobId, 0, [output("from the first\n")])).status).toBe(422);
-    expect((await push(world, after.logToken, after.jobId, 0, [output("from the second\n")])).status).toBe(200);
-    await sync(world, first, "finished-job", after.jobId, "failed");
-    expect((await show(after.jobId)).state).toBe("running");
-    await finishJob(world, second, after.jobId);
-    expect((await show(after.jobId)).result).toBe("passed");
-    const log = await world.as(world.owner, "GET", `/api/v1/logs/${after.jobId}`);
-    expect(log.body.events).toEqual([output("from the second\n")]);
-    const mints = await ledgerOf(after.jobId);
-    expect(mints.map((row: { claim_number: number }) => row.claim_number)).toEqual([1, 2]);
-    expect(new Set(mints.map((row: { jti: string }) => row.jti)).size).toBe(2);
+  it("unseen goes to another under the next claim, and is not found by the first any more", async () => {
+    const [first, second] = [await world.agent(), await world.agent()];
+    const jobId = await world.startJob(jobWithKeys("handed"));
+    expect((await sync(world, first, "waiting-for-jobs")).body.job_id).toBe(jobId);
+    expect((await interrupted(first)).body).toMatchObject({ action: "shutdown", shutdown_reason: "interrupted" });
+    expect(await show(jobId)).toMatchObject({ state: "queued", agent: null, started_at: null, claim_number: 1 });
+
+    const taken = await takeJob(world, second);
+    expect(taken.jobId).toBe(jobId);
+    expect(await show(jobId)).toMatchObject({ state: "running", claim_number: 2 });
+    expect((await fetchJob(world, first, jobId)).status).toBe(404);
+    await sync(world, first, "finished-job", jobId, "failed");
+    expect((await show(jobId)).state).toBe("running");
+    await finishJob(world, second, jobId);
+    expect((await show(jobId)).result).toBe("passed");
+    expect((await ledgerOf(jobId)).map((row: { claim_number: number }) => row.claim_number)).toEqual([2]);
+  });
+
+  it("unseen three times is at fault itself, and fails", async () => {
+    const jobId = await world.startJob();
+    for (let claim = 1; claim <= 3; claim++) {
+      const each = await world.agent();
+      expect((await sync(world, each, "waiting-for-jobs")).body.job_id).toBe(jobId);
+      await interrupted(each);
+    }
+    expect(await show(jobId)).toMatchObject({ state: "finished", result: "failed", claim_number: 3 });
+    expect((await sync(world, agent, "waiting-for-jobs")).body.action).toBe("continue");
+  });
+
+  it("after it was handed over goes to nobody: it fails, and its log takes no more", async () => {
+    const first = await world.agent();
+    await world.startJob(jobWithKeys("handed"));
+    const { jobId, logToken } = await takeJob(world, first);
+    await interrupted(first);
+    const job = await show(jobId);
+    expect(job).toMatchObject({ state: "finished", result: "failed", claim_number: 1 });
+    expect(job.reason).not.toBeNull();
+    expect((await sync(world, agent, "waiting-for-jobs")).body.action).toBe("continue");
+    expect((await push(world, logToken, jobId, 0, [output("late\n")])).status).toBe(422);
   });
 });
 

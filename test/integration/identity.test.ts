@@ -5,8 +5,7 @@ import jwt from "jsonwebtoken";
 import jwksRsa from "jwks-rsa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DiscoveryDocument, IdentityClaims, PublicJwk } from "../../src/protocol/identity.ts";
-import { routeTable } from "../../src/worker/app.ts";
-import { call, createWorld, envOf, fetchJob, finishJob, sha, takeJob, type World } from "../support/api.ts";
+import { call, createWorld, envOf, everyRoute, fetchJob, finishJob, sha, takeJob, type World } from "../support/api.ts";
 import { defaultVars, type Harness, issuer, newSigningKey, startHarness } from "../support/harness.ts";
 
 let harness: Harness;
@@ -23,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 /** Runs a job on this ref and answers the token that it was handed, with the job as people see it. */
-async function mint(over: object = {}) {
+async function mint(over: Record<string, unknown> = {}) {
   const jobId = await world.startJob(over);
   const { request } = await takeJob(world, agent);
   const job = (await world.as(world.owner, "GET", `/api/v1/jobs/${jobId}`)).body;
@@ -246,9 +245,7 @@ describe("the public documents", () => {
   });
 
   it("are the only answers that anybody may cache", async () => {
-    const services = { accounts: {}, agents: {} } as Parameters<typeof routeTable>[3];
-    const config = { problems: [], signing: {} } as unknown as Parameters<typeof routeTable>[1];
-    const routes = routeTable({} as never, config, new URL(issuer), services);
+    const routes = everyRoute();
     for (const route of routes) {
       const path = route.path.replaceAll(/:\w+/g, randomUUID());
       for (const asker of [null, world.owner]) {

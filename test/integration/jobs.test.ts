@@ -316,6 +316,12 @@ describe("a start that cannot work is refused, and nothing is queued", () => {
     }
   });
 
+  it("for a name or path that is not Unicode: it would be stored as another", async () => {
+    expect(errorOf(await refused(() => start({ name: "a\ud800b" })))).toEqual([400, "/name"]);
+    const files = [{ path: "a\ud800b", content: "" }];
+    expect(errorOf(await refused(() => withSpec({ files })))).toEqual([400, "/spec/files/0/path"]);
+  });
+
   it("for a spec over 256 KiB, by its size as JSON", async () => {
     const answer = await refused(() => withSpec({ commands: ["é".repeat(128 * 1024)] }));
     expect(errorOf(answer)).toEqual([413, "/spec"]);

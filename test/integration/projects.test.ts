@@ -55,6 +55,8 @@ describe("a new project", () => {
     ["/name", { name: "a:b" }],
     ["/repository/slug", { repository: { name: "x", slug: "no-slash" } }],
     ["/repository/name", { repository: { name: "x y", slug: "a/b" } }],
+    ["/repository/url", { repository: { name: "x", slug: "a/b", url: "https://git.example.com/\u0000" } }],
+    ["/repository/url", { repository: { name: "x", slug: "a/b", url: "https://git.example.com/\n" } }],
     ["/settings/default_branch", { settings: { default_branch: "main" } }],
     ["/settings/default_branch", { settings: { default_branch: "refs/tags/v1" } }],
     ["/settings/protected_refs/0", { settings: { protected_refs: ["main"] } }],

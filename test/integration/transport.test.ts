@@ -148,6 +148,15 @@ describe("bodies", () => {
     }
   });
 
+  it("that are nested without end are refused like any other that does not fit", async () => {
+    for (const text of [
+      "[".repeat(500_000) + "]".repeat(500_000),
+      `${'{"a":'.repeat(170_000)}1${"}".repeat(170_000)}`,
+    ]) {
+      expect((await world.as(world.owner, "POST", path, text)).status).toBe(400);
+    }
+  });
+
   it("with fields that nobody knows are refused, not trimmed", async () => {
     const body = { name: "strict", repository: { name: "strict", slug: "a/b" }, owner: "me" };
     expect((await world.as(world.owner, "POST", path, body)).status).toBe(400);

@@ -2,7 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { type IncomingMessage, request } from "node:http";
 import { gunzipSync } from "node:zlib";
-import { bootstrapToken, type Harness } from "./harness.ts";
+import { routeTable } from "../../src/worker/app.ts";
+import type { Route } from "../../src/worker/http/route.ts";
+import { bootstrapToken, type Harness, issuer } from "./harness.ts";
 
 export const sha = "0123456789abcdef0123456789abcdef01234567";
 
@@ -301,4 +303,10 @@ export function upgrade(harness: Harness, token: string | null, jobId: string, h
 export async function noticesOf(harness: Harness, jobId: string): Promise<string[]> {
   const rows = await harness.roomRows(jobId, "SELECT kind, body FROM records WHERE kind = 'notice' ORDER BY seq");
   return (rows as { body: ArrayBuffer }[]).map(({ body }) => Buffer.from(body).toString());
+}
+
+/** The routes of the real table. None of them is run, so that what they would call need not be there. */
+export function everyRoute(): Route[] {
+  const nothing = new Proxy(() => nothing, { get: () => nothing }) as never;
+  return routeTable(nothing, nothing, new URL(issuer), nothing);
 }

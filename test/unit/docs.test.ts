@@ -81,3 +81,15 @@ it("docs/storage.md gives the vector that a test opens", () => {
     expect(name === "record" || name === "aad" ? unwrapped : page, name).toContain(String(value));
   }
 });
+
+it("package-lock.json has an entry for every optional dependency of every platform: npm refuses to install without", () => {
+  const { packages } = JSON.parse(read("package-lock.json")) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string>; resolved?: string }>;
+  };
+  for (const { optionalDependencies = {}, resolved } of Object.values(packages)) {
+    for (const name of Object.keys(optionalDependencies)) {
+      expect(Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)), name).toBe(true);
+    }
+    expect(resolved, "a lock that names a registry's address works with that registry alone").toBeUndefined();
+  }
+});

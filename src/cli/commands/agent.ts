@@ -1,4 +1,4 @@
-/** `signalbox agent`: run one, and list all. */
+/** `signalbox agent`: run one here, list those that are connected, away with one. */
 import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { AgentRefused, abandonJobs, runAgent } from "../../agent/agent.ts";
 import { all } from "../../client/client.ts";
-import { type Cli, connect, readSecret } from "../context.ts";
+import { type Cli, connect, readSecret, secureOrigin } from "../context.ts";
 import { exitCodes, Failure, UsageError } from "../exit.ts";
 
 interface StartOptions {
@@ -29,7 +29,7 @@ export function addAgentCommands(program: Command, cli: Cli): void {
     .action((options: StartOptions) => start(cli, options));
   agent
     .command("list")
-    .description("all agents")
+    .description("all connected agents")
     .action(async () => {
       const { client } = await connect(cli);
       const agents = await all(client.agents.list);
@@ -44,6 +44,16 @@ export function addAgentCommands(program: Command, cli: Cli): void {
       ]);
       cli.output.table(["NAME", "STATE", "VERSION", "PLATFORM", "LAST SYNC", "ID"], rows);
     });
+  agent
+    .command("disconnect")
+    .description("end an agent that should not be: its token is dead, and the job that it has fails")
+    .argument("<id>")
+    .action(async (id: string) => {
+      const { client } = await connect(cli);
+      await client.agents.disconnect(id);
+      if (cli.globals().json) cli.output.json({ disconnected: id });
+      else cli.output.line(`disconnected ${id}`);
+    });
 }
 
 async function start(cli: Cli, options: StartOptions): Promise<void> {
@@ -57,7 +67,7 @@ async function start(cli: Cli, options: StartOptions): Promise<void> {
   endAtOnceWhen(cli.signal, tidy);
   try {
     const reason = await runAgent({
-      endpoint: options.endpoint,
+      endpoint: secureOrigin(options.endpoint),
       token,
       name: options.name ?? defaultName(),
       workDir,

@@ -31,14 +31,6 @@ export async function jobSpecOf(cli: Cli, words: readonly string[], options: Spe
   return parsed.data;
 }
 
-export function jobNameOf(spec: JobSpec): string {
-  const first = spec.commands[0];
-  const shown = first && "alias" in first ? first.alias : undefined;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a job's name may hold none
-  const text = (shown ?? first?.directive ?? "job").replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
-  return [...text].slice(0, 80).join("") || "job";
-}
-
 /** One word is shell text as it stands; several are one command, each word kept whole. */
 export function commandOf(words: readonly string[]): string[] {
   const [only, ...more] = words;

@@ -6,7 +6,7 @@ import { type Cli, connect } from "../context.ts";
 import { exitCodes } from "../exit.ts";
 import { collect, wholeNumber } from "../options.ts";
 import { findProject } from "../resolve.ts";
-import { jobNameOf, jobSpecOf, type SpecOptions } from "./job-spec.ts";
+import { jobSpecOf, type SpecOptions } from "./job-spec.ts";
 import { followLog } from "./logs.ts";
 
 interface RunOptions extends SpecOptions {
@@ -71,7 +71,7 @@ function addRun(job: Command, cli: Cli): void {
     .requiredOption("--ref <ref>", "such as refs/heads/main")
     .requiredOption("--sha <sha>", "the commit, in full")
     .requiredOption("--agent-type <name>", "whose agents may run it")
-    .option("--name <name>", "what lists call it (default: its first command)")
+    .option("--name <name>", "what lists call it (default: its ref)")
     .option("--time-limit <seconds>", "stop it after this long", wholeNumber)
     .option("--spec <file>", "a job specification as JSON, - for standard input; other options add to it")
     .option("--command <text>", "shell text; repeatable, run in order", collect)
@@ -89,7 +89,8 @@ async function run(cli: Cli, words: readonly string[], options: RunOptions): Pro
   const connection = await connect(cli);
   const project = await findProject(connection.client, options.project);
   const started = await connection.client.jobs.start(project.id, {
-    name: options.name ?? jobNameOf(spec),
+    // Not its commands: those rest sealed, and a name does not.
+    name: options.name ?? options.ref.slice(0, 200),
     ref: options.ref,
     sha: options.sha,
     agent_type: options.agentType,

@@ -31,9 +31,10 @@ export function addTokenCommands(program: Command, cli: Cli): void {
     .command("revoke")
     .description("end a token now")
     .argument("<id>")
-    .action(async (id: string) => {
+    .option("--made", "and every token made with it, and with those: for one that leaked")
+    .action(async (id: string, { made = false }: { made?: boolean }) => {
       const { client } = await connect(cli);
-      await client.tokens.revoke(id);
+      await client.tokens.revoke(id, made);
       if (cli.globals().json) cli.output.json({ revoked: id });
       else cli.output.line(`revoked ${id}`);
     });

@@ -90,6 +90,18 @@ export function revokeToken(db: D1Database, id: string, now: EpochMs): D1Prepare
   return db.prepare("UPDATE api_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL").bind(now, id);
 }
 
+/** Revokes every token made with this one, and with those; not this one itself. */
+export function revokeMade(db: D1Database, id: string, now: EpochMs): D1PreparedStatement {
+  return db
+    .prepare(
+      `WITH RECURSIVE made (id) AS (
+         SELECT id FROM api_tokens WHERE created_by = ?2
+         UNION SELECT t.id FROM api_tokens t JOIN made m ON t.created_by = m.id)
+       UPDATE api_tokens SET revoked_at = ?1 WHERE revoked_at IS NULL AND id IN (SELECT id FROM made)`,
+    )
+    .bind(now, id);
+}
+
 export function insertOrganization(db: D1Database, organization: Organization, now: EpochMs): D1PreparedStatement {
   return db
     .prepare("INSERT INTO organization (singleton, id, name, created_at) VALUES (1, ?, ?, ?)")

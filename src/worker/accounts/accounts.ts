@@ -14,7 +14,7 @@ import { violatesForeignKey, violatesUnique } from "../lib/d1.ts";
 import { bindingUnusable, Fault, invalidField, notFound, unauthenticated } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
-import { type Clock, type EpochMs, plusSeconds, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
+import { type Clock, type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 import {
   findLiveToken,
   findToken,
@@ -25,9 +25,10 @@ import {
   loadOrganization,
   type NewToken,
   type Organization,
+  revokeMade,
   revokeToken,
 } from "./accounts-store.ts";
-import { mayDo, requireMay } from "./permissions.ts";
+import { endOf, mayDo, requireMay } from "./permissions.ts";
 
 export interface AccountsPorts {
   readonly db: D1Database;
@@ -44,7 +45,8 @@ export interface Accounts {
   organization(): Promise<Organization>;
   createToken(person: Person, request: ApiTokenCreate): Promise<Created<ApiTokenCreated>>;
   listTokens(person: Person, projectId: string | null, page: Page): Promise<Listed<ApiToken>>;
-  revokeToken(person: Person, id: string): Promise<void>;
+  /** With `made`, also every token made with it, and with those: what one does with a leaked one. */
+  revokeToken(person: Person, id: string, made: boolean): Promise<void>;
 }
 
 export function createAccounts(ports: AccountsPorts): Accounts {
@@ -52,7 +54,7 @@ export function createAccounts(ports: AccountsPorts): Accounts {
   return {
     bootstrap: (request) => bootstrap(ports, request),
     createToken: (person, request) => createToken(ports, person, request),
-    revokeToken: (person, id) => revoke(ports, person, id),
+    revokeToken: (person, id, made) => revoke(ports, person, id, made),
     async authenticate(credential) {
       const digest = await tokenDigest("api", credential);
       const token = digest === null ? null : await findLiveToken(db, digest, clock());
@@ -84,7 +86,7 @@ export function toPerson(token: ApiToken): Person {
  */
 async function bootstrap(ports: AccountsPorts, request: Parameters<Accounts["bootstrap"]>[0]): Promise<Bootstrapped> {
   const { db, clock, random, bootstrapToken } = ports;
-  if (bootstrapToken === null) throw bindingUnusable("BOOTSTRAP_TOKEN", "is not set");
+  if (bootstrapToken === null) throw bindingUnusable("BOOTSTRAP_TOKEN", "is not set, or too short");
   const digest = await sha256(utf8(request.bootstrap_token));
   if (!equalDigests(digest, await sha256(utf8(bootstrapToken)))) throw unauthenticated();
   const now = clock();
@@ -154,10 +156,7 @@ async function createToken(
     name: request.name,
     role: request.role,
     projectId: request.project_id,
-    expiresAt: earlier(
-      request.expires_in_seconds === null ? null : plusSeconds(now, request.expires_in_seconds),
-      person.expiresAtMs as EpochMs | null,
-    ),
+    expiresAt: endOf(person, now, request.expires_in_seconds),
     requestMac: await sealer.requestMac(request),
     createdAt: now,
     createdBy: person.id,
@@ -187,19 +186,14 @@ async function createToken(
   return { value: { ...shown(stored), token }, isNew: true };
 }
 
-/** The earlier of two ends; null is never. What a credential makes does not outlive it. */
-function earlier(a: EpochMs | null, b: EpochMs | null): EpochMs | null {
-  if (a === null || b === null) return a ?? b;
-  return Math.min(a, b) as EpochMs;
-}
-
-async function revoke({ db, clock }: AccountsPorts, person: Person, id: string): Promise<void> {
+async function revoke({ db, clock }: AccountsPorts, person: Person, id: string, made: boolean): Promise<void> {
   const stored = await findToken(db, id);
-  if (stored === null || !(mayDo(person, "token.manage", stored.value.project_id) || person.id === id))
-    throw notFound();
+  const mayManage = stored !== null && mayDo(person, "token.manage", stored.value.project_id);
+  if (!mayManage && !(stored !== null && person.id === id)) throw notFound();
   const now = clock();
-  const audit = await auditRow({ action: "token.revoke", principal: person, details: { token_id: id } }, now);
-  await db.batch([revokeToken(db, id, now), insertAudit(db, audit)]);
+  const details = { token_id: id, made };
+  const audit = await auditRow({ action: "token.revoke", principal: person, details }, now);
+  await db.batch([revokeToken(db, id, now), ...(made ? [revokeMade(db, id, now)] : []), insertAudit(db, audit)]);
 }
 
 function shown(token: NewToken): ApiToken {

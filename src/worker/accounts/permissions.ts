@@ -1,6 +1,7 @@
 /** Who may do what: one table, shared by code, documentation (docs/permissions.md) and a test. Pure. */
 import { type Person, type Role, roleAtLeast } from "../../protocol/principal.ts";
 import { Fault, notFound } from "../lib/fault.ts";
+import { type EpochMs, plusSeconds } from "../lib/time.ts";
 
 /** The least role for each action, held in the project concerned, or in the organization where there is none. */
 export const permissions = {
@@ -16,6 +17,7 @@ export const permissions = {
   "agent_type.create": "manager",
   "registration_token.create": "manager",
   "agent.read": "guest",
+  "agent.disconnect": "manager",
   "job.read": "guest",
   "job.start": "task_runner",
   "job.start_protected": "manager",
@@ -50,4 +52,11 @@ export function requireMay(person: Person, action: Action, projectId: string | n
   if (projectId !== null && !mayRead(person, projectId)) throw notFound();
   const scope = projectId === null ? "the organization" : "this project";
   throw new Fault("forbidden", `this takes the role ${permissions[action]} in ${scope}`);
+}
+
+/** When what a person makes ends: after the time asked for (null: never), and never after their own credential. */
+export function endOf(person: Person, now: EpochMs, seconds: number | null): EpochMs | null {
+  const asked = seconds === null ? Number.POSITIVE_INFINITY : plusSeconds(now, seconds);
+  const end = Math.min(asked, person.expiresAtMs ?? Number.POSITIVE_INFINITY);
+  return Number.isFinite(end) ? (end as EpochMs) : null;
 }

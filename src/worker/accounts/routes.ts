@@ -67,10 +67,11 @@ export function accountRoutes(accounts: Accounts): Route[] {
       method: "DELETE",
       path: "/api/v1/tokens/:token_id",
       access: "person",
-      summary: "Revoke an API token, one's own or as owner",
+      summary: "Revoke an API token, one's own or as owner; made=true revokes what was made with it too",
+      query: z.object({ made: z.enum(["true", "false"]).default("false") }),
       answers: { 204: { description: "revoked", schema: null } },
-      async handle({ principal, params }) {
-        await accounts.revokeToken(principal, params.token_id);
+      async handle({ principal, params, query }) {
+        await accounts.revokeToken(principal, params.token_id, query.made === "true");
         return empty(204);
       },
     }),

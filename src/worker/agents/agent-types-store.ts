@@ -127,14 +127,18 @@ export interface LiveRegistration {
 /** How long a registration whose answer may have been lost can be repeated without counting again. */
 const repeatableSeconds = 300;
 
-/** A registration token that still registers; one that is used up does so for a repeat alone. */
+/**
+ * A registration token that still registers; one that is used up does so for a repeat alone, and one whose maker was
+ * revoked not at all.
+ */
 export async function findLiveRegistration(db: D1Database, digest: Bytes, agentName: string, now: EpochMs) {
   const row = await db
     .prepare(
       `SELECT r.id, r.agent_type_id, r.uses_left,
          (SELECT a.id FROM agents a WHERE a.registration_token_id = r.id AND a.name = ?2 AND a.last_sync_at IS NULL
             AND a.disconnected_at IS NULL AND a.registered_at > ?4) AS unsynced
-       FROM registration_tokens r WHERE r.digest = ?1 AND (r.expires_at IS NULL OR r.expires_at > ?3)`,
+       FROM registration_tokens r JOIN api_tokens maker ON maker.id = r.created_by
+       WHERE r.digest = ?1 AND (r.expires_at IS NULL OR r.expires_at > ?3) AND maker.revoked_at IS NULL`,
     )
     .bind(digest, agentName, now, now - repeatableSeconds * 1000)
     .first<{ id: string; agent_type_id: string; uses_left: number | null; unsynced: string | null }>();

@@ -7,7 +7,7 @@ import type {
 } from "../../protocol/agent-types.ts";
 import type { Listed, Page } from "../../protocol/list.ts";
 import type { Person } from "../../protocol/principal.ts";
-import { mayDo, requireMay } from "../accounts/permissions.ts";
+import { endOf, mayDo, requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { newToken, sha256 } from "../crypto/digests.ts";
@@ -19,7 +19,7 @@ import { violatesForeignKey, violatesUnique } from "../lib/d1.ts";
 import { Fault, notFound, refusedField, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
-import { type Clock, plusSeconds, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
+import { type Clock, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 import { typeRefusal } from "./agent-type-policy.ts";
 import {
   findAgentType,
@@ -38,10 +38,15 @@ export interface AgentTypesPorts {
   readonly random: Random;
 }
 
+/** What takes the right in every project of a type. */
+export type TypeAction = "agent_type.create" | "registration_token.create" | "agent.disconnect";
+
 export interface AgentTypes {
   create(person: Person, request: AgentTypeCreate): Promise<Created<AgentType>>;
   list(person: Person, name: string | null, page: Page): Promise<Listed<AgentType>>;
   show(person: Person, id: string): Promise<AgentType>;
+  /** @throws Fault `not_found` or `forbidden` */
+  requireInAll(person: Person, action: TypeAction, agentTypeId: string): Promise<void>;
   createRegistrationToken(
     person: Person,
     agentTypeId: string,
@@ -72,14 +77,19 @@ export function createAgentTypes(ports: AgentTypesPorts): AgentTypes {
         return types.map((agentType) => visibleTo(person, agentType));
       });
     },
+    requireInAll: (person, action, id) => requireInAll(db, person, action, id),
     async createRegistrationToken(person, agentTypeId, request) {
-      await show(person, agentTypeId);
-      const agentType = (await findAgentType(db, agentTypeId))?.value;
-      if (agentType === undefined) throw notFound();
-      requireEverywhere(person, "registration_token.create", agentType.policy.project_ids);
+      await requireInAll(db, person, "registration_token.create", agentTypeId);
       return createRegistrationToken(ports, person, agentTypeId, request);
     },
   };
+}
+
+/** The right in every project that a type serves; one who sees none of them does not see the type. */
+async function requireInAll(db: D1Database, person: Person, action: TypeAction, id: string): Promise<void> {
+  const projectIds = (await findAgentType(db, id))?.value.policy.project_ids ?? [];
+  if (!projectIds.some((projectId) => mayDo(person, "agent_type.read", projectId))) throw notFound();
+  requireEverywhere(person, action, projectIds);
 }
 
 /** What starting a job asks of agent types. */
@@ -101,11 +111,7 @@ function visibleTo(person: Person, agentType: AgentType): AgentType {
 }
 
 /** A type that serves several projects takes the right in each of them: whoever runs its agents sees all their jobs. */
-function requireEverywhere(
-  person: Person,
-  action: "agent_type.create" | "registration_token.create",
-  projectIds: readonly string[],
-): void {
+function requireEverywhere(person: Person, action: TypeAction, projectIds: readonly string[]): void {
   if (projectIds.every((id) => mayDo(person, action, id))) return;
   throw new Fault("forbidden", "this takes the role manager in every project that the agent type serves");
 }
@@ -146,7 +152,7 @@ async function createRegistrationToken(
     agentTypeId,
     digest: await sha256(utf8(token)),
     uses: request.uses,
-    expiresAt: request.expires_in_seconds === null ? null : plusSeconds(now, request.expires_in_seconds),
+    expiresAt: endOf(person, now, request.expires_in_seconds),
     requestMac: await sealer.requestMac({ agentTypeId, ...request }),
     createdAt: now,
     createdBy: person.id,

@@ -15,7 +15,6 @@ export interface StoredAgent {
   readonly idleTimeoutSeconds: number;
   readonly interruptionGraceSeconds: number;
   readonly stateChangedAt: EpochMs;
-  readonly lastSyncJobId: string;
   /** 0: not interrupted. */
   readonly interruptedAt: EpochMs;
 }
@@ -28,17 +27,15 @@ interface AgentRow {
   idle_timeout_seconds: number;
   interruption_grace_seconds: number;
   state_changed_at: number;
-  last_sync_job_id: string;
   interrupted_at: number;
 }
 
 const agentColumns = `id, agent_type_id, name, single_job, idle_timeout_seconds, interruption_grace_seconds,
-  state_changed_at, last_sync_job_id, interrupted_at`;
+  state_changed_at, interrupted_at`;
 
 const touch = `
-  UPDATE agents SET last_sync_at = ?2, state = ?3, interrupted_at = ?5,
-    state_changed_at = CASE WHEN state = ?3 THEN state_changed_at ELSE ?2 END,
-    last_sync_job_id = CASE WHEN ?4 = '' THEN last_sync_job_id ELSE ?4 END
+  UPDATE agents SET last_sync_at = ?2, state = ?3, interrupted_at = ?4,
+    state_changed_at = CASE WHEN state = ?3 THEN state_changed_at ELSE ?2 END
   WHERE token_digest = ?1 AND disconnected_at IS NULL RETURNING ${agentColumns}`;
 
 /**
@@ -64,7 +61,7 @@ const assigned = `
 export async function syncAgent(db: D1Database, digest: Bytes, request: SyncRequest, now: EpochMs) {
   const waits = request.state === "waiting-for-jobs";
   const results = await db.batch<Record<string, unknown>>([
-    db.prepare(touch).bind(digest, now, request.state, request.job_id, request.interrupted_at * 1000),
+    db.prepare(touch).bind(digest, now, request.state, request.interrupted_at * 1000),
     ...(waits ? [db.prepare(claim).bind(digest, now)] : []),
     db.prepare(assigned).bind(digest),
   ]);
@@ -117,8 +114,8 @@ export function insertAgent(db: D1Database, agent: NewAgent): D1PreparedStatemen
     .prepare(
       `INSERT INTO agents (id, agent_type_id, registration_token_id, name, token_digest, version, os, arch, hostname,
          single_job, idle_timeout_seconds, interruption_grace_seconds, registered_at, state, state_changed_at,
-         last_sync_job_id, interrupted_at)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'registered', ?13, '', 0)`,
+         interrupted_at)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'registered', ?13, 0)`,
     )
     .bind(
       agent.id,
@@ -151,20 +148,32 @@ export function disconnectAgent(db: D1Database, id: string, now: EpochMs): D1Pre
   return db.prepare("UPDATE agents SET disconnected_at = ? WHERE id = ? AND disconnected_at IS NULL").bind(now, id);
 }
 
-/** The connected agent of this name that has been silent since `silentSince`, with the job that it has. */
+/** The connected agent of this name that has been silent since `silentSince`, or null. */
 export async function findSilentNamesake(db: D1Database, agentTypeId: string, name: string, silentSince: number) {
-  const row = await db
+  return db
     .prepare(
-      `SELECT a.id, j.id AS job_id, j.claim_number FROM agents a
-         LEFT JOIN jobs j ON j.agent_id = a.id AND j.state IN ('running', 'stopping')
-       WHERE a.agent_type_id = ? AND a.name = ? AND a.disconnected_at IS NULL
-         AND coalesce(a.last_sync_at, a.registered_at) < ?`,
+      `SELECT id FROM agents WHERE agent_type_id = ? AND name = ? AND disconnected_at IS NULL
+         AND coalesce(last_sync_at, registered_at) < ?`,
     )
     .bind(agentTypeId, name, silentSince)
-    .first<{ id: string; job_id: string | null; claim_number: number | null }>();
-  if (row === null) return null;
-  const { job_id: jobId, claim_number: claimNumber } = row;
-  return { id: row.id, job: jobId === null || claimNumber === null ? null : { id: jobId, claimNumber } };
+    .first<string>("id");
+}
+
+/** The job that an agent has, as far as ending it needs. */
+export async function findAssignment(db: D1Database, agentId: string) {
+  const row = await db
+    .prepare("SELECT id, claim_number FROM jobs WHERE agent_id = ? AND state IN ('running', 'stopping')")
+    .bind(agentId)
+    .first<{ id: string; claim_number: number }>();
+  return row === null ? null : { id: row.id, claimNumber: row.claim_number };
+}
+
+/** The agent type of a connected agent, or null where there is no such agent. */
+export async function findTypeOfAgent(db: D1Database, id: string): Promise<string | null> {
+  return db
+    .prepare("SELECT agent_type_id FROM agents WHERE id = ? AND disconnected_at IS NULL")
+    .bind(id)
+    .first<string>("agent_type_id");
 }
 
 /** Drops agents without a job that have been silent since `silentSince`: their names are free again. */
@@ -210,7 +219,6 @@ function toStoredAgent(raw: Record<string, unknown>): StoredAgent {
     idleTimeoutSeconds: row.idle_timeout_seconds,
     interruptionGraceSeconds: row.interruption_grace_seconds,
     stateChangedAt: row.state_changed_at as EpochMs,
-    lastSyncJobId: row.last_sync_job_id,
     interruptedAt: row.interrupted_at as EpochMs,
   };
 }

@@ -36,7 +36,8 @@ export async function recordHandOver(
     must(
       db,
       `SELECT 1 FROM jobs WHERE id = ? AND agent_id = ? AND claim_number = ? AND state = 'running'
-         AND fetch_closed_at IS NULL`,
+         AND fetch_closed_at IS NULL AND EXISTS (
+           SELECT 1 FROM agents a WHERE a.id = jobs.agent_id AND a.disconnected_at IS NULL)`,
       job.id,
       agentId,
       job.claim_number,

@@ -4,6 +4,7 @@
  */
 import type { JobRequest } from "../../protocol/agent-protocol.ts";
 import type { JobSpec } from "../../protocol/jobs.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { Project } from "../../protocol/projects.ts";
 import { openKey } from "../access-keys/access-keys.ts";
 import { findSealedKeys, type SealedKey } from "../access-keys/access-keys-store.ts";
@@ -21,7 +22,7 @@ import { findSealedSpec, type StoredJob } from "../jobs/jobs-store.ts";
 import { Fault, notFound } from "../lib/fault.ts";
 import { type Clock, type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
 import type { Arming } from "../logs/log-room.ts";
-import { encodeMasks, masksContext, unmaskable } from "../logs/needles.ts";
+import { encodeMasks, masksContext, needleBytes, unmaskable } from "../logs/needles.ts";
 import type { Projects } from "../projects/projects.ts";
 import { typeRefusal } from "./agent-type-policy.ts";
 import { findAgentType } from "./agent-types-store.ts";
@@ -98,11 +99,14 @@ async function handOver(ports: HandOverPorts, agentId: string, stored: StoredJob
     identity,
     maskKeyId: (await ports.sealer.current()).id,
   });
-  const keys = await openKeys(ports, stored, prepared);
+  const keys = await openKeys(ports, prepared);
+  if (typeof keys === "string") return refuse(ports, stored, keys);
   const logger = { url: `${ports.issuerUrl}/api/v1/logs/${job.id}`, token: await logToken(ports, agentId, stored) };
   const tokens: [string, string][] = [["log token", logger.token]];
   if (identity !== null) tokens.push(["SEMAPHORE_OIDC_TOKEN", identity.token]);
-  await armLog(ports, stored, secretValues(prepared.spec, keys, tokens));
+  const secrets = secretValues(prepared.spec, keys, tokens);
+  if (needleBytes(secrets) > limits.jobNeedleBytes) return refuse(ports, stored, "its secrets are too large to mask");
+  await armLog(ports, stored, secrets);
   if (identity === null) await ports.log.notice(job.id, "No identity token: jobs of forks get none.");
   const environment = jobEnvironment({
     issuer: ports.issuerUrl,
@@ -126,7 +130,8 @@ async function prepare(ports: HandOverPorts, { job, agentTypeId }: StoredJob): P
   if (project === null || sealedSpec === null || agentType === null) throw notFound();
   const refusal = typeRefusal(agentType.value.policy, job.project_id, job.git);
   if (refusal !== null) return `agent type ${job.agent_type}: ${refusal}`;
-  const spec = await openSpec(sealer, job, sealedSpec);
+  const spec = await readable(() => openSpec(sealer, job, sealedSpec));
+  if (typeof spec === "string") return `its specification: ${spec}`;
   const names = spec.keys.map((use) => use.key);
   const found = names.length === 0 ? new Map<string, SealedKey>() : await findSealedKeys(db, job.project_id, names);
   const keys: Prepared["keys"][number][] = [];
@@ -146,20 +151,25 @@ async function refuse({ jobs }: HandOverPorts, { job }: StoredJob, reason: strin
   throw notFound();
 }
 
-async function openKeys(ports: HandOverPorts, stored: StoredJob, { keys }: Prepared): Promise<OpenedKey[]> {
+/** The job's keys, opened; or in words which does not open. */
+async function openKeys({ sealer }: HandOverPorts, { keys }: Prepared): Promise<OpenedKey[] | string> {
   const opened: OpenedKey[] = [];
   for (const { use, sealed } of keys) {
-    try {
-      opened.push({ use, secret: await openKey(ports.sealer, sealed) });
-    } catch (error) {
-      // Altered or moved: trying again would not help, so the job must not wait for it.
-      if (!(error instanceof Fault) || error.code !== "sealed_unreadable") throw error;
-      const reason = `access key ${use.key}: ${error.detail}`;
-      await ports.jobs.finish({ id: stored.job.id, result: "failed", reason, claimNumber: stored.job.claim_number });
-      throw error;
-    }
+    const secret = await readable(() => openKey(sealer, sealed));
+    if (typeof secret === "string") return `access key ${use.key}: ${secret}`;
+    opened.push({ use, secret });
   }
   return opened;
+}
+
+/** What opens; or the public error of what was altered or moved. That does not pass, so the job must not wait for it. */
+async function readable<Value extends object>(open: () => Promise<Value>): Promise<Value | string> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof Fault && error.code === "sealed_unreadable") return error.detail;
+    throw error;
+  }
 }
 
 /** The claim's identity token: the same one when the agent fetches again, none for a fork. */
@@ -201,9 +211,11 @@ function nextLook({ clock, agentLostSeconds }: HandOverPorts, { job, claimedAt }
   return Math.min(limitAt, plusSeconds(now, agentLostSeconds)) as EpochMs;
 }
 
+/** The job is being stopped: its agent must be answered, or it would ask for half a minute, but gets nothing. */
 async function handOverNothing(ports: HandOverPorts, agentId: string, stored: StoredJob): Promise<JobRequest> {
   const { job } = stored;
-  await armLog(ports, stored, []);
+  // Secrets that were handed over before, in an answer that may have been lost, must stay masked.
+  if (!stored.handedOver) await armLog(ports, stored, []);
   const logger = { url: `${ports.issuerUrl}/api/v1/logs/${job.id}`, token: await logToken(ports, agentId, stored) };
   return buildEmptyRequest({ jobId: job.id, jobName: job.name, logger });
 }

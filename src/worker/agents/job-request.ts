@@ -71,7 +71,8 @@ export function secretValues(
   });
   const ofEnv = spec.env.filter(({ secret }) => secret).map(({ name, value }) => ({ name, value }));
   const ofTokens = tokens.map(([name, value]) => ({ name, value }));
-  return [...ofKeys, ...ofEnv, ...ofTokens].filter(({ value }) => value !== "");
+  const byValue = new Map([...ofKeys, ...ofEnv, ...ofTokens].map((each) => [each.value, each]));
+  return [...byValue.values()].filter(({ value }) => value !== "");
 }
 
 function deliver(use: KeyUse, secret: Secret) {

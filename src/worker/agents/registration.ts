@@ -3,31 +3,20 @@ import type { RegisterRequest } from "../../protocol/agent-protocol.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { newToken, sha256, tokenDigest } from "../crypto/digests.ts";
-import type { Jobs } from "../jobs/jobs.ts";
 import { type Bytes, type Random, utf8 } from "../lib/bytes.ts";
 import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
 import { invalidField, notFound } from "../lib/fault.ts";
 import { uuidv7 } from "../lib/ids.ts";
-import type { Clock, EpochMs } from "../lib/time.ts";
+import type { EpochMs } from "../lib/time.ts";
 import { findLiveRegistration, type LiveRegistration, useRegistration } from "./agent-types-store.ts";
-import {
-  disconnectAgent,
-  dropSilentAgents,
-  findAgentId,
-  findAgentWithJob,
-  findSilentNamesake,
-  insertAgent,
-  replaceAgentToken,
-} from "./agents-store.ts";
+import { dropSilentAgents, findAgentId, findSilentNamesake, insertAgent, replaceAgentToken } from "./agents-store.ts";
+import { type DeparturePorts, endAgent } from "./departure.ts";
 
 /** An agent without a job that has not synced for so long is gone, and its name free. */
 const idleLostSeconds = 180;
 
-export interface RegistrationPorts {
-  readonly db: D1Database;
-  readonly clock: Clock;
+export interface RegistrationPorts extends DeparturePorts {
   readonly random: Random;
-  readonly jobs: Pick<Jobs, "finish">;
   /** An agent that has been silent for so long gives up its name to one that registers anew. */
   readonly namesakeSilentSeconds: number;
 }
@@ -41,7 +30,7 @@ export interface Registration {
 }
 
 export function createRegistration(ports: RegistrationPorts): Registration {
-  const { db, clock, jobs } = ports;
+  const { db, clock } = ports;
   const dropSilent = () => dropSilentAgents(db, clock() - idleLostSeconds * 1000, clock());
   return {
     dropSilent,
@@ -51,18 +40,15 @@ export function createRegistration(ports: RegistrationPorts): Registration {
       const now = clock();
       const registration = digest === null ? null : await findLiveRegistration(db, digest, request.name, now);
       if (registration === null) throw notFound();
-      await endSilentNamesake(ports, registration.agentTypeId, request.name, now);
+      // One that repeats a registration whose answer was lost is its own namesake, and goes on.
+      if (registration.unsyncedAgentId === null) await endSilentNamesake(ports, registration, request.name, now);
       return register(ports, registration, request, now);
     },
     async disconnect(credential) {
       const digest = await tokenDigest("agt", credential);
       const id = digest === null ? null : await findAgentId(db, digest);
-      if (digest === null || id === null) throw notFound();
-      const had = (await findAgentWithJob(db, digest))?.job?.job ?? null;
-      await goodbye(ports, id);
-      if (had === null) return;
-      const reason = "its agent disconnected";
-      await jobs.finish({ id: had.id, result: "failed", reason, claimNumber: had.claim_number });
+      if (id === null) throw notFound();
+      await endAgent(ports, { id, by: { kind: "agent", id }, reason: "its agent disconnected" });
     },
   };
 }
@@ -71,19 +57,16 @@ export function createRegistration(ports: RegistrationPorts): Registration {
  * A restarted agent finds its old self's name taken. It tries for 30 s, so a namesake that has missed its syncs for
  * half of that is its old self, and the job that one had is lost.
  */
-async function endSilentNamesake(ports: RegistrationPorts, agentTypeId: string, name: string, now: EpochMs) {
-  const { db, jobs } = ports;
-  const namesake = await findSilentNamesake(db, agentTypeId, name, now - ports.namesakeSilentSeconds * 1000);
-  if (namesake === null) return;
-  await goodbye(ports, namesake.id);
-  if (namesake.job === null) return;
-  const { id, claimNumber } = namesake.job;
-  await jobs.finish({ id, result: "failed", reason: "its agent was started anew", claimNumber });
-}
-
-async function goodbye({ db, clock }: RegistrationPorts, id: string): Promise<void> {
-  const audit = await auditRow({ action: "agent.disconnect", principal: { kind: "agent", id } }, clock());
-  await db.batch([disconnectAgent(db, id, clock()), insertAudit(db, audit)]);
+async function endSilentNamesake(
+  ports: RegistrationPorts,
+  { agentTypeId }: LiveRegistration,
+  name: string,
+  now: EpochMs,
+) {
+  const silentSince = now - ports.namesakeSilentSeconds * 1000;
+  const id = await findSilentNamesake(ports.db, agentTypeId, name, silentSince);
+  if (id === null) return;
+  await endAgent(ports, { id, by: { kind: "agent", id }, reason: "its agent was started anew" });
 }
 
 async function register(

@@ -18,13 +18,10 @@ import {
 } from "../../protocol/agent-types.ts";
 import { Page } from "../../protocol/list.ts";
 import { Name } from "../../protocol/names.ts";
-import type { Person } from "../../protocol/principal.ts";
-import { requireMay } from "../accounts/permissions.ts";
-import { created, json, text } from "../http/reply.ts";
+import { created, empty, json, text } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
-import { paged } from "../lib/paging.ts";
 import type { AgentTypes } from "./agent-types.ts";
-import { listAgents } from "./agents-store.ts";
+import type { Agents } from "./agents.ts";
 import type { HandOver } from "./hand-over.ts";
 import type { Registration } from "./registration.ts";
 import type { Sync } from "./sync.ts";
@@ -91,7 +88,7 @@ export function agentProtocolRoutes({ registration, sync, handOver }: AgentProto
 
 const NamedPage = Page.extend({ name: Name.optional() });
 
-export function agentTypeRoutes(agentTypes: AgentTypes, db: D1Database): Route[] {
+export function agentTypeRoutes(agentTypes: AgentTypes, agents: Agents): Route[] {
   return [
     route({
       method: "POST",
@@ -142,12 +139,18 @@ export function agentTypeRoutes(agentTypes: AgentTypes, db: D1Database): Route[]
       summary: "List connected agents",
       query: Page,
       answers: { 200: { description: "a page", schema: AgentList } },
-      handle: async ({ principal, query }) => json(200, await agentList(db, principal, query)),
+      handle: async ({ principal, query }) => json(200, await agents.list(principal, query)),
+    }),
+    route({
+      method: "DELETE",
+      path: "/api/v1/agents/:agent_id",
+      access: "person",
+      summary: "Disconnect an agent: its token is dead, and the job that it has fails",
+      answers: { 204: { description: "disconnected", schema: null } },
+      async handle({ principal, params }) {
+        await agents.disconnect(principal, params.agent_id);
+        return empty(204);
+      },
     }),
   ];
-}
-
-function agentList(db: D1Database, person: Person, page: Page) {
-  requireMay(person, "agent.read", person.projectId);
-  return paged(page, (afterId, limit) => listAgents(db, person.projectId, afterId, limit));
 }

@@ -48,8 +48,11 @@ export function decideSync(
   }
 }
 
+/** As often as a job may be taken and not begun: after that it is the job. */
+const claimsMax = 3;
+
 function whenWaiting(agent: StoredAgent, assigned: StoredJob | null, now: EpochMs): SyncDecision {
-  if (assigned !== null && assigned.job.id === agent.lastSyncJobId) {
+  if (assigned !== null && (assigned.handedOver || assigned.fetchClosed)) {
     const reason = "its agent came back without it";
     return { answer: plain("continue"), effect: { kind: "finish", result: "failed", reason } };
   }
@@ -57,13 +60,18 @@ function whenWaiting(agent: StoredAgent, assigned: StoredJob | null, now: EpochM
     return { answer: plain("continue"), effect: { kind: "finish", result: "stopped", reason: assigned.stopReason } };
   }
   if (agent.interruptedAt > 0) {
-    // A job that it was given and never heard of goes to another.
-    return { answer: shutdown("interrupted"), effect: assigned === null ? none : { kind: "release" } };
+    return { answer: shutdown("interrupted"), effect: assigned === null ? none : passOn(assigned) };
   }
   if (assigned !== null) return { answer: about("run-job", assigned.job.id), effect: { kind: "hand_out" } };
   const idleMs = now - agent.stateChangedAt;
   const idle = agent.idleTimeoutSeconds > 0 && idleMs >= agent.idleTimeoutSeconds * 1000;
   return { answer: idle ? shutdown("idle") : plain("continue"), effect: none };
+}
+
+/** A job that its agent never got goes to another. */
+function passOn({ job }: StoredJob): SyncEffect {
+  if (job.claim_number < claimsMax) return { kind: "release" };
+  return { kind: "finish", result: "failed", reason: `${claimsMax} agents took it and none began it` };
 }
 
 function whenRunning(agent: StoredAgent, assigned: StoredJob | null, jobId: string, now: EpochMs): SyncDecision {
@@ -89,15 +97,20 @@ function whenFinished(
       ? shutdown("interrupted")
       : plain("wait-for-jobs");
   if (assigned === null || assigned.job.id !== jobId) return { answer, effect: none };
-  // A job that was being stopped before its agent fetched it was an empty one, and passed by doing nothing.
-  const neverRan = assigned.job.state === "stopping" && !assigned.handedOver;
-  const result = neverRan ? "stopped" : jobResult === "" ? "failed" : jobResult;
-  return { answer, effect: { kind: "finish", result, reason: whyStopped(agent, assigned, result) } };
+  return { answer, effect: assigned.handedOver ? ended(agent, assigned, jobResult) : neverRan(assigned) };
 }
 
-function whyStopped(agent: StoredAgent, { stopReason }: StoredJob, result: JobResult): string | null {
-  if (result !== "stopped") return null;
-  return stopReason ?? (agent.interruptedAt > 0 ? "its agent was told to end" : null);
+function ended(agent: StoredAgent, { stopReason }: StoredJob, jobResult: SyncRequest["job_result"]): SyncEffect {
+  const result = jobResult === "" ? "failed" : jobResult;
+  const whyStopped = stopReason ?? (agent.interruptedAt > 0 ? "its agent was told to end" : null);
+  return { kind: "finish", result, reason: result === "stopped" ? whyStopped : null };
+}
+
+/** What was never handed over did not run, whatever its agent says of it: not even a pass is one. */
+function neverRan(assigned: StoredJob): SyncEffect {
+  if (assigned.job.state === "stopping") return { kind: "finish", result: "stopped", reason: assigned.stopReason };
+  if (assigned.fetchClosed) return { kind: "finish", result: "failed", reason: "its agent never fetched it" };
+  return passOn(assigned);
 }
 
 function plain(action: "continue" | "wait-for-jobs"): SyncDecision["answer"] {

@@ -3,13 +3,13 @@
  * record's key. The database's word is kept for a short time; triggers refuse whoever seals under a stale one.
  */
 import type { Bytes, Random } from "../lib/bytes.ts";
-import { concat, utf8 } from "../lib/bytes.ts";
+import { utf8 } from "../lib/bytes.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { Fault } from "../lib/fault.ts";
 import type { Clock } from "../lib/time.ts";
 import { type HeldKeys, openSealed, type SealingState, sealingKey } from "./keyring.ts";
 import { type SealContext, seal } from "./sealing.ts";
-import { derive, keyIdBytes, type SealingKey } from "./sealing-key.ts";
+import { derive, type SealingKey } from "./sealing-key.ts";
 import { isStaleSealingKey, loadSealingState } from "./sealing-store.ts";
 
 const stateSecondsMax = 30;
@@ -29,22 +29,34 @@ export interface Sealer {
 }
 
 /** Kept per isolate; keyed by the database, so that nothing is shared between two. */
-const states = new WeakMap<D1Database, { readonly state: SealingState; readonly until: number }>();
+const states = new WeakMap<D1Database, Kept>();
+
+interface Kept {
+  readonly state: SealingState;
+  readonly until: number;
+  /** The key that seals, once it has passed its self-test. */
+  key: SealingKey | null;
+}
 
 export function createSealer(db: D1Database, held: HeldKeys, clock: Clock, random: Random): Sealer {
-  async function state(): Promise<SealingState> {
-    const kept = states.get(db);
-    if (kept !== undefined && kept.until > clock()) return kept.state;
-    const loaded = await loadSealingState(db);
+  async function kept(): Promise<Kept> {
+    const known = states.get(db);
+    if (known !== undefined && known.until > clock()) return known;
+    const state = await loadSealingState(db);
+    const fresh: Kept = { state, until: clock() + stateSecondsMax * 1000, key: null };
     // Before bootstrap there is nothing to keep: the very next request may bring the first key.
-    if (loaded.sealsWith !== null) states.set(db, { state: loaded, until: clock() + stateSecondsMax * 1000 });
-    return loaded;
+    if (state.sealsWith !== null) states.set(db, fresh);
+    return fresh;
   }
-  const current = async () => sealingKey(held, await state());
+  async function current(): Promise<SealingKey> {
+    const known = await kept();
+    known.key ??= await sealingKey(held, known.state);
+    return known.key;
+  }
   return {
     current,
     seal: async (plaintext, context) => seal(await current(), plaintext, context, random),
-    open: async (record, context) => openSealed(held, await state(), record, context),
+    open: async (record, context) => openSealed(held, (await kept()).state, record, context),
     requestMac: async (body) => requestMac(await current(), body),
     async write(run) {
       try {
@@ -62,5 +74,5 @@ async function requestMac(key: SealingKey, body: unknown): Promise<Bytes> {
   const bytes = await derive(key, utf8("signalbox/request/v1"), new Uint8Array(), 32);
   const macKey = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   const mac = await crypto.subtle.sign("HMAC", macKey, utf8(canonicalJson(body)));
-  return concat(key.id, new Uint8Array(mac)).slice(0, keyIdBytes + 32);
+  return new Uint8Array(mac);
 }

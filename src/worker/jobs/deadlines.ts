@@ -35,7 +35,8 @@ export function verdict(stored: StoredJob, now: EpochMs, deadlines: DeadlineLimi
   if (job.state === "stopping") return whenStopping(stored, now, lostAt);
   const limitAt = plusSeconds(stored.claimedAt, job.time_limit_seconds);
   if (now < limitAt) return { kind: "wait", until: Math.min(lostAt, limitAt) as EpochMs };
-  return { kind: "stop", reason: `its time limit of ${job.time_limit_seconds} s was reached`, until: lostAt };
+  const until = Math.min(lostAt, plusSeconds(now, stopPatienceSeconds)) as EpochMs;
+  return { kind: "stop", reason: `its time limit of ${job.time_limit_seconds} s was reached`, until };
 }
 
 /** @throws what D1 throws: the alarm is tried again. */
@@ -69,7 +70,7 @@ export async function enforceDeadlines(
  * How long an agent that was told to stop may take. It has the next sync to hear of it, and a minute to send the
  * rest of the log (AGENT-PROTOCOL section 5.3).
  */
-const stopPatienceSeconds = 120;
+export const stopPatienceSeconds = 120;
 
 function whenStopping(stored: StoredJob, now: EpochMs, lostAt: EpochMs): Verdict {
   const askedAt = Date.parse(stored.job.stop_requested_at ?? "") as EpochMs;

@@ -147,6 +147,16 @@ export function requestStop(db: D1Database, id: string, reason: string, now: Epo
     .bind(now, reason, id);
 }
 
+/** Ends a job that nobody runs. In a batch behind `requestStop` one of the two applies, whatever came between. */
+export function stopQueued(db: D1Database, id: string, reason: string, now: EpochMs): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE jobs SET state = 'finished', result = 'stopped', reason = ?, finished_at = ?, stop_requested_at = ?
+       WHERE id = ? AND state = 'queued'`,
+    )
+    .bind(reason, now, now, id);
+}
+
 export interface Finish {
   readonly id: string;
   readonly result: JobResult;
@@ -165,12 +175,13 @@ export function finishJob(db: D1Database, finish: Finish, now: EpochMs): D1Prepa
     .bind(finish.result, finish.reason, now, finish.id, finish.claimNumber);
 }
 
-/** Gives a claimed job, whose agent never began it, back to the queue. */
+/** Gives a claimed job back to the queue, whose agent never saw it: a second hand-over would be a second run. */
 export function releaseJob(db: D1Database, id: string, claimNumber: number): D1PreparedStatement {
   return db
     .prepare(
       `UPDATE jobs SET state = 'queued', agent_id = NULL, claimed_at = NULL, handed_over_at = NULL, started_at = NULL
-       WHERE id = ? AND claim_number = ? AND fetch_closed_at IS NULL AND state IN (${quoted("release")})`,
+       WHERE id = ? AND claim_number = ? AND handed_over_at IS NULL AND fetch_closed_at IS NULL
+         AND state IN (${quoted("release")})`,
     )
     .bind(id, claimNumber);
 }

@@ -8,6 +8,8 @@ import { insertAudit } from "../audit/audit-store.ts";
 import { notFound } from "../lib/fault.ts";
 import type { Created } from "../lib/ids.ts";
 import { pagedNewestFirst } from "../lib/paging.ts";
+import { type EpochMs, plusSeconds } from "../lib/time.ts";
+import { stopPatienceSeconds } from "./deadlines.ts";
 import {
   type Finish,
   findJob,
@@ -16,12 +18,15 @@ import {
   listJobs,
   requestStop,
   type StoredJob,
+  stopQueued,
 } from "./jobs-store.ts";
 import { type StartJobPorts, startJob } from "./start-job.ts";
 
 /** A job's log, as far as jobs need it: the last word in it, and its end. */
 export interface JobLog {
   finish(jobId: string, end: { result: JobResult; notice: string | null }): Promise<void>;
+  /** When the job's deadlines are next looked at. */
+  setAlarm(jobId: string, at: EpochMs): Promise<void>;
 }
 
 export interface JobsPorts extends StartJobPorts {
@@ -72,7 +77,8 @@ export function createJobs(ports: JobsPorts): Jobs {
       const reason = `no agent took it within ${limitSeconds} s`;
       const now = clock();
       const ids = await finishNeverTaken(db, now - limitSeconds * 1000, reason, now);
-      for (const id of ids) await log.finish(id, { result: "failed", notice: `Job failed: ${reason}.` });
+      // One room that fails must not keep the others' logs open.
+      await Promise.allSettled(ids.map((id) => log.finish(id, { result: "failed", notice: `Job failed: ${reason}.` })));
       return ids.length;
     },
   };
@@ -95,14 +101,9 @@ async function stop(ports: JobsPorts, person: Person, { job }: StoredJob): Promi
     { action: "job.stop", principal: person, projectId: job.project_id, jobId: job.id },
     now,
   );
-  // Both are guarded by the state: a job that was claimed in between is stopped by its agent instead.
-  const end = { id: job.id, result: "stopped", reason, claimNumber: job.claim_number } as const;
-  await db.batch([
-    insertAudit(db, audit),
-    requestStop(db, job.id, reason, now),
-    ...(job.state === "queued" ? [finishJob(db, end, now)] : []),
-  ]);
+  await db.batch([insertAudit(db, audit), requestStop(db, job.id, reason, now), stopQueued(db, job.id, reason, now)]);
   const after = await findJob(db, job.id);
   if (after?.job.state === "finished") await closeLog(ports, job.id);
+  else await ports.log.setAlarm(job.id, plusSeconds(now, stopPatienceSeconds));
   return after?.job ?? job;
 }

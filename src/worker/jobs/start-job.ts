@@ -168,6 +168,8 @@ async function usableKeys(
   );
   const placed = new Set([...spec.env.map(({ name }) => `$${name}`), ...spec.files.map(({ path }) => path)]);
   const keys = new Map<string, StoredKey>();
+  // By use, not by key: one that goes to fifty places is handed over fifty times.
+  let bytes = 0;
   for (const [at, use] of spec.keys.entries()) {
     const pointer = `/spec/keys/${at}`;
     const stored = found.get(use.key);
@@ -181,8 +183,8 @@ async function usableKeys(
       placed.add(place);
     }
     keys.set(stored.key.id, stored);
+    bytes += stored.secretBytes;
   }
-  const bytes = [...keys.values()].reduce((total, { secretBytes }) => total + secretBytes, 0);
   if (bytes > limits.jobSecretBytes) throw refusedField("/spec/keys", `hold more than ${limits.jobSecretBytes} bytes`);
   return [...keys.values()];
 }

@@ -9,7 +9,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { Bytes } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
 import { type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
-import { readPosition } from "./append.ts";
+import { readPosition, readStartFrom } from "./append.ts";
 import { type ArmedJob, LogStore, type RoomState } from "./log-store.ts";
 import { type Matcher, maskText } from "./mask.ts";
 import { Masking } from "./masking.ts";
@@ -34,7 +34,10 @@ export interface Finish {
   readonly notice: string | null;
 }
 
-export type ArmOutcome = "armed" | "stale_claim" | "closed";
+export type ArmOutcome = "armed" | "stale_claim" | "too_often" | "closed";
+
+/** The official agent asks ten times for its job; whoever asks on is not one. */
+const armsMax = 20;
 
 /** When deadlines could not be asked for (the database is away), they are asked for again after this long. */
 const deadlineRetrySeconds = 15;
@@ -55,11 +58,12 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     });
   }
 
-  /** Readies the room for a claim. Repeated it changes nothing but the masks; a lower claim number is refused. */
+  /** Readies the room for a claim. Repeated it adds masks and takes none away; a lower claim number is refused. */
   async arm(arming: Arming): Promise<ArmOutcome> {
     const { armed, result } = this.#store.state();
     if (result !== null) return "closed";
     if (armed !== null && armed.claimNumber > arming.claimNumber) return "stale_claim";
+    if (armed?.claimNumber === arming.claimNumber && this.#store.sealedMasks().length >= armsMax) return "too_often";
     const { jobId, projectId, claimNumber, sealedMasks } = arming;
     this.#store.atomically(() => {
       this.#store.arm({ jobId, projectId, claimNumber }, sealedMasks);
@@ -142,7 +146,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
 
   /** DESIGN section 10, "Append". Statuses are the agent protocol's, every answer has an empty body. */
   async #push(request: Request, query: URLSearchParams): Promise<Response> {
-    const startFrom = readPosition(query.get("start_from"));
+    const startFrom = readStartFrom(query.get("start_from"));
     if (startFrom === null) return status(400);
     const claimNumber = Number(query.get("claim"));
     let body: Uint8Array | null | undefined;

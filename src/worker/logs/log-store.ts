@@ -81,8 +81,9 @@ const tables = `
     deadline_at INTEGER,
     sweep_at INTEGER
   );
-  -- Apart from the room's row, which every push rewrites.
-  CREATE TABLE IF NOT EXISTS masks (id INTEGER PRIMARY KEY CHECK (id = 1), sealed BLOB NOT NULL);
+  -- Apart from the room's row, which every push rewrites. One for each arm of the claim: what an agent was handed
+  -- once stays masked, whatever it is handed when it asks again.
+  CREATE TABLE IF NOT EXISTS masks (id INTEGER PRIMARY KEY, claim_number INTEGER NOT NULL, sealed BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS records (
     seq INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -129,7 +130,9 @@ export class LogStore {
       job.claimNumber,
     );
     if (armed.toArray().length === 0) return;
-    this.#storage.sql.exec("INSERT OR REPLACE INTO masks (id, sealed) VALUES (1, ?)", sealedMasks);
+    // A claim passes on only while nothing was handed over, so the masks of an earlier one hide nothing.
+    this.#storage.sql.exec("DELETE FROM masks WHERE claim_number < ?", job.claimNumber);
+    this.#storage.sql.exec("INSERT INTO masks (claim_number, sealed) VALUES (?, ?)", job.claimNumber, sealedMasks);
   }
 
   /** One transaction: a log that takes no more has no masks, and one that has none takes no more. */
@@ -139,9 +142,10 @@ export class LogStore {
     this.#storage.sql.exec("DELETE FROM masks");
   }
 
-  sealedMasks(): Bytes | null {
-    const [row] = this.#storage.sql.exec<{ sealed: ArrayBuffer }>("SELECT sealed FROM masks WHERE id = 1").toArray();
-    return row === undefined ? null : new Uint8Array(row.sealed);
+  /** The armed claim's masks, one for each time that it was armed. */
+  sealedMasks(): Bytes[] {
+    const rows = this.#storage.sql.exec<{ sealed: ArrayBuffer }>("SELECT sealed FROM masks ORDER BY id").toArray();
+    return rows.map((row) => new Uint8Array(row.sealed));
   }
 
   setDeadline(at: EpochMs | null): void {

@@ -33,8 +33,10 @@ export class Masking {
   async prepare(job: ArmedJob, ports: LogRoomPorts): Promise<void> {
     if (this.held(job) !== undefined) return;
     const sealed = this.#store.sealedMasks();
-    if (sealed === null) throw new Error("an armed room has no masks");
-    const masks = await ports.openMasks(sealed, masksContext(job.projectId, job.jobId, job.claimNumber));
-    this.#armed = { maskRevision: job.maskRevision, matcher: compileMatcher(needlesOf(masks).needles) };
+    if (sealed.length === 0) throw new Error("an armed room has no masks");
+    const context = masksContext(job.projectId, job.jobId, job.claimNumber);
+    const masks = await Promise.all(sealed.map((each) => ports.openMasks(each, context)));
+    const needles = new Set(masks.flatMap((each) => needlesOf(each).needles));
+    this.#armed = { maskRevision: job.maskRevision, matcher: compileMatcher([...needles]) };
   }
 }

@@ -40,6 +40,12 @@ export function needlesOf(masks: Bytes): { readonly needles: readonly string[] }
   return { needles: [...needles] };
 }
 
+/** Bytes of every form of these values: what the log's search table is made of. */
+export function needleBytes(values: readonly MaskValue[]): number {
+  const forms = values.flatMap(({ value }) => [...formsOf(value)]);
+  return forms.reduce((total, form) => total + utf8Length(form), 0);
+}
+
 /** The names of values that are too short to be looked for; empty ones hide nothing and are left out. */
 export function unmaskable(values: readonly MaskValue[]): string[] {
   return values

@@ -15,7 +15,7 @@ import { type Route, route } from "../http/route.ts";
 import { utf8 } from "../lib/bytes.ts";
 import { bindingUnusable, Fault, notFound, unauthenticated } from "../lib/fault.ts";
 import { type Clock, toSeconds } from "../lib/time.ts";
-import { readPosition } from "./append.ts";
+import { readPosition, readStartFrom } from "./append.ts";
 import { forwardPush, forwardViewer, type LogRoomStub, type LogRooms, roomOf } from "./log-access.ts";
 import { pageAsJson, pageAsText } from "./plain-read.ts";
 import { protocolHeader } from "./wire.ts";
@@ -52,7 +52,7 @@ function pushRoute<Env>(ports: LogRoutesPorts<Env>): Route {
     },
     async handle({ request, url, params, credential }) {
       const { claimNumber } = await requireLogToken(ports, credential, params.job_id);
-      const startFrom = readPosition(url.searchParams.get("start_from"));
+      const startFrom = readStartFrom(url.searchParams.get("start_from"));
       if (startFrom === null) throw malformed("?start_from", "must be the position of the first event");
       return forwardPush(roomOf(ports.rooms, params.job_id), request, startFrom, claimNumber);
     },

@@ -1,5 +1,5 @@
 /** Projects in D1. */
-import { type Project, ProjectSettings, Repository } from "../../protocol/projects.ts";
+import { type Project, type ProjectPatch, ProjectSettings, Repository } from "../../protocol/projects.ts";
 import type { Made } from "../crypto/retry.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
@@ -59,14 +59,22 @@ export function insertProject(db: D1Database, project: Project, requestMac: Byte
     );
 }
 
-/** New settings for exactly the revision that was read; the batch aborts where there is a newer one. */
-export function updateSettings(db: D1Database, id: string, settings: ProjectSettings, revision: number) {
+/**
+ * Changes the settings that a patch names, whatever the others have become meanwhile (RFC 7396, in one statement).
+ * With a revision, only that one: the batch aborts where there is a newer.
+ */
+export function patchSettings(db: D1Database, id: string, patch: ProjectPatch, revision: number | null) {
+  const merge = "UPDATE projects SET settings = json_patch(settings, ?), revision = revision + 1 WHERE id = ?";
   return [
-    must(db, "SELECT 1 FROM projects WHERE id = ? AND revision = ?", id, revision),
-    db
-      .prepare("UPDATE projects SET settings = ?, revision = revision + 1 WHERE id = ?")
-      .bind(JSON.stringify(settings), id),
+    ...(revision === null ? [] : [must(db, "SELECT 1 FROM projects WHERE id = ? AND revision = ?", id, revision)]),
+    db.prepare(merge).bind(JSON.stringify(patch), id),
+    db.prepare(`SELECT ${columns} FROM projects WHERE id = ?`).bind(id),
   ];
+}
+
+/** What a batch that ends in `patchSettings` answers: the project as it is now. */
+export function patchedProject(results: readonly D1Result[]): Project {
+  return toProject(results.at(-1)?.results[0] as ProjectRow);
 }
 
 function toProject(row: ProjectRow): Project {

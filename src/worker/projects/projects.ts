@@ -13,7 +13,7 @@ import { Fault, notFound, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
 import { type Clock, toTimestamp } from "../lib/time.ts";
-import { findProject, insertProject, listProjects, updateSettings } from "./projects-store.ts";
+import { findProject, insertProject, listProjects, patchedProject, patchSettings } from "./projects-store.ts";
 
 export interface ProjectsPorts {
   readonly db: D1Database;
@@ -50,9 +50,9 @@ export function createProjects(ports: ProjectsPorts): Projects {
       return paged(page, (afterId, limit) => listProjects(db, { onlyId: person.projectId, name, afterId, limit }));
     },
     async change(person, id, patch, revision) {
-      const project = await show(person, id);
+      await show(person, id);
       requireMay(person, "project.change", id);
-      return change(ports, person, project, patch, revision);
+      return change(ports, person, id, patch, revision);
     },
   };
 }
@@ -80,25 +80,18 @@ async function create(ports: ProjectsPorts, person: Person, request: ProjectCrea
 async function change(
   { db, clock }: ProjectsPorts,
   person: Person,
-  project: Project,
+  id: string,
   patch: ProjectPatch,
   revision: number | null,
 ): Promise<Project> {
-  if (revision !== null && revision !== project.revision) throw changedSince();
-  const named = Object.entries(patch).filter(([, value]) => value !== undefined);
-  const settings = { ...project.settings, ...(Object.fromEntries(named) as ProjectPatch) } as Project["settings"];
-  const details = { fields: named.map(([field]) => field).join(" ") };
-  const audit = await auditRow(
-    { action: "project.change", principal: person, projectId: project.id, details },
-    clock(),
-  );
+  const details = { fields: Object.keys(patch).join(" ") };
+  const audit = await auditRow({ action: "project.change", principal: person, projectId: id, details }, clock());
   try {
-    await db.batch([...updateSettings(db, project.id, settings, project.revision), insertAudit(db, audit)]);
+    return patchedProject(await db.batch([insertAudit(db, audit), ...patchSettings(db, id, patch, revision)]));
   } catch (error) {
     if (isGuardFailure(error)) throw changedSince();
     throw error;
   }
-  return { ...project, settings, revision: project.revision + 1 };
 }
 
 function changedSince(): Fault {

@@ -257,7 +257,8 @@ describe("job run", () => {
     const { stdout } = await withApi(table, [...common, "--", "echo", "it's", "a b", "--json"]);
     expect(stdout).toBe(`${id}\n`);
     expect(api?.asked.at(-1)?.body).toMatchObject({
-      name: "echo 'it'\\''s' 'a b' --json",
+      // What is sealed in the specification must not stand in the name, which is not.
+      name: "refs/heads/main",
       spec: { commands: [{ directive: "echo 'it'\\''s' 'a b' --json" }] },
     });
   });

@@ -125,6 +125,12 @@ test("a config is made anew when a binding changes, and kept while none does", a
 });
 
 test("a bootstrap token is taken without the newline that its file ends in, and a blank one is none", async () => {
-  expect((await configOf({ BOOTSTRAP_TOKEN: "abc\n" })).bootstrapToken).toBe("abc");
+  expect((await configOf({ BOOTSTRAP_TOKEN: "sixteen-letters!\n" })).bootstrapToken).toBe("sixteen-letters!");
   for (const blank of ["", " \n"]) expect((await configOf({ BOOTSTRAP_TOKEN: blank })).bootstrapToken).toBeNull();
+});
+
+test("a bootstrap token that could be guessed is none, and named", async () => {
+  const { bootstrapToken, problems } = await configOf({ BOOTSTRAP_TOKEN: "fifteen-letters" });
+  expect(bootstrapToken).toBeNull();
+  expect(problems.map(({ binding }) => binding)).toContain("BOOTSTRAP_TOKEN");
 });

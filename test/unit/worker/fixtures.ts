@@ -96,7 +96,6 @@ export function storedAgent(changes: Partial<StoredAgent> = {}): StoredAgent {
     idleTimeoutSeconds: 0,
     interruptionGraceSeconds: 0,
     stateChangedAt: startedAt,
-    lastSyncJobId: "",
     interruptedAt: 0 as EpochMs,
     ...changes,
   };

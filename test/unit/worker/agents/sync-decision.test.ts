@@ -32,7 +32,6 @@ const cases = combinations({
   result: ["", "passed", "failed", "stopped"],
   interruptedAt: [never, plusSeconds(startedAt, 95), plusSeconds(startedAt, 10)],
   singleJob: [false, true],
-  lastSyncJobId: ["", jobId],
   idleTimeoutSeconds: [0, 50, 500],
 } as const);
 
@@ -54,6 +53,7 @@ function always(is: (each: Decided) => boolean, rule: (each: Decided) => boolean
 }
 
 const claimed = (each: Decided) => each.job !== "none";
+const wasHandedOver = (each: Decided) => jobs[each.job]?.handedOver === true;
 const isStopping = (each: Decided) => each.job === "stopping" || each.job === "stopping_unfetched";
 const ends = (each: Decided) =>
   ["finished-job", "failed-to-fetch-job", "failed-to-construct-job", "failed-to-send-callback"].includes(each.state);
@@ -87,10 +87,10 @@ describe(`what the real agent dies or hangs of is never answered, in ${cases.len
     );
   });
 
-  test("run-job of a job that is being stopped, or that it reported before", () => {
+  test("run-job of a job that is being stopped, or that was handed over before", () => {
     always(
       ({ answer }) => answer.action === "run-job",
-      (each) => !isStopping(each) && each.lastSyncJobId !== jobId,
+      (each) => each.job === "unfetched",
     );
   });
 
@@ -172,29 +172,43 @@ describe("what a sync means for the job", () => {
     );
   });
 
-  test("it goes back to the queue only from an agent that was interrupted before it heard of it", () => {
+  test("it goes back to the queue only while nothing of it was handed over", () => {
     always(
       ({ effect }) => effect.kind === "release",
       (each) =>
-        each.state === "waiting-for-jobs" && each.interruptedAt > 0 && each.lastSyncJobId === "" && !isStopping(each),
+        each.job === "unfetched" && (ends(each) || (each.state === "waiting-for-jobs" && each.interruptedAt > 0)),
     );
+    always(
+      (each) => ends(each) && each.job === "unfetched" && each.reported === jobId,
+      ({ effect }) => effect.kind === "release",
+    );
+  });
+
+  test("the third agent that never got it is the last", () => {
+    const third = storedJob({ job: { claim_number: 3 }, handedOver: false, fetchClosed: false });
+    const request = SyncRequest.parse({ state: "finished-job", job_id: jobId, job_result: "passed" });
+    expect(decideSync(storedAgent(), third, request, now).effect).toMatchObject({ kind: "finish", result: "failed" });
+  });
+
+  test("one that an agent claims to run without ever having fetched it fails, even if that says passed", () => {
+    const unfetched = storedJob({ handedOver: false, fetchClosed: true });
+    const request = SyncRequest.parse({ state: "finished-job", job_id: jobId, job_result: "passed" });
+    expect(decideSync(storedAgent(), unfetched, request, now).effect).toMatchObject({
+      kind: "finish",
+      result: "failed",
+    });
   });
 
   test("it ends with what its agent said, and as failed where that said nothing", () => {
     always(
-      (each) =>
-        each.state === "finished-job" && each.reported === jobId && claimed(each) && each.job !== "stopping_unfetched",
+      (each) => each.state === "finished-job" && each.reported === jobId && wasHandedOver(each),
       ({ effect, result }) => effect.kind === "finish" && effect.result === (result || "failed"),
     );
   });
 
   test("it ends as failed where its agent could not begin it, whatever result that claims", () => {
     always(
-      (each) =>
-        each.state.startsWith("failed-to-") &&
-        each.reported === jobId &&
-        claimed(each) &&
-        each.job !== "stopping_unfetched",
+      (each) => each.state.startsWith("failed-to-") && each.reported === jobId && wasHandedOver(each),
       ({ effect }) => effect.kind === "finish" && effect.result === "failed",
     );
   });
@@ -215,7 +229,7 @@ describe("what a sync means for the job", () => {
 
   test("one whose agent came back without it has failed", () => {
     always(
-      (each) => each.state === "waiting-for-jobs" && claimed(each) && each.lastSyncJobId === jobId,
+      (each) => each.state === "waiting-for-jobs" && wasHandedOver(each),
       ({ effect }) => effect.kind === "finish" && effect.result === "failed" && effect.reason !== null,
     );
   });
@@ -224,12 +238,7 @@ describe("what a sync means for the job", () => {
 describe("what is answered", () => {
   test("run-job again and again until the agent reports the job", () => {
     always(
-      (each) =>
-        each.state === "waiting-for-jobs" &&
-        claimed(each) &&
-        !isStopping(each) &&
-        each.lastSyncJobId === "" &&
-        each.interruptedAt === 0,
+      (each) => each.state === "waiting-for-jobs" && each.job === "unfetched" && each.interruptedAt === 0,
       ({ answer }) => answer.action === "run-job" && answer.job_id === jobId,
     );
   });

@@ -123,11 +123,11 @@ describe("a request's MAC", () => {
     expect(new Set(macs).size).toBe(bodies.length);
   });
 
-  test("is keyed: it names its key, and no plain digest of the body finds it", async () => {
+  test("is keyed: no plain digest of the body finds it", async () => {
     const { sealer } = await sealerOf(0);
     const macKey = Buffer.from(hkdfSync("sha256", keyBytes(1), Buffer.alloc(0), "signalbox/request/v1", 32));
     const expected = createHmac("sha256", macKey).update('{"a":1,"b":2}').digest("hex");
-    expect(toHex(await sealer.requestMac({ b: 2, a: 1 }))).toBe(keys[0].idHex + expected);
+    expect(toHex(await sealer.requestMac({ b: 2, a: 1 }))).toBe(expected);
   });
 
   test("under another key is another request", async () => {

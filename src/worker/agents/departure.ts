@@ -1,0 +1,25 @@
+/** How an agent ends, whoever ends it: its access token is dead from then on, and the job that it had fails. */
+import type { AuditPrincipal } from "../audit/audit.ts";
+import { auditRow } from "../audit/audit.ts";
+import { insertAudit } from "../audit/audit-store.ts";
+import type { Jobs } from "../jobs/jobs.ts";
+import type { Clock } from "../lib/time.ts";
+import { disconnectAgent, findAssignment } from "./agents-store.ts";
+
+export interface DeparturePorts {
+  readonly db: D1Database;
+  readonly clock: Clock;
+  readonly jobs: Pick<Jobs, "finish">;
+}
+
+export async function endAgent(
+  { db, clock, jobs }: DeparturePorts,
+  agent: { readonly id: string; readonly by: AuditPrincipal; readonly reason: string },
+): Promise<void> {
+  const details = { agent_id: agent.id, reason: agent.reason };
+  const audit = await auditRow({ action: "agent.disconnect", principal: agent.by, details }, clock());
+  await db.batch([disconnectAgent(db, agent.id, clock()), insertAudit(db, audit)]);
+  // Read behind the write: no sync can have claimed another meanwhile.
+  const had = await findAssignment(db, agent.id);
+  if (had !== null) await jobs.finish({ ...had, result: "failed", reason: agent.reason });
+}
