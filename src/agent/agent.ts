@@ -9,6 +9,7 @@ import { delimiter, join, resolve } from "node:path";
 import type { RegisterRequest } from "../protocol/agent-protocol.ts";
 import type { ShutdownReason } from "./agent-state.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { AgentRefused, AgentUnreachable } from "./errors.ts";
 import type { Fetch } from "./http.ts";
 import { HubClient } from "./hub-client.ts";
 import { abandonJobs } from "./live-jobs.ts";
@@ -16,6 +17,7 @@ import { Session } from "./session.ts";
 import { agentVersion } from "./version.ts";
 
 export type { ShutdownReason } from "./agent-state.ts";
+export { AgentRefused, AgentUnreachable } from "./errors.ts";
 export { abandonJobs } from "./live-jobs.ts";
 
 export interface AgentOptions {
@@ -43,15 +45,10 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** The agent cannot begin, and trying again would not help. The message is for people. */
-export class AgentRefused extends Error {
-  override readonly name = "AgentRefused";
-}
-
 const registerTries = 30;
 const registerRetryMs = 1000;
 
-/** @throws AgentRefused where the agent could not register. */
+/** @throws AgentRefused where the agent may not register, AgentUnreachable where nobody answers. */
 export async function runAgent(options: AgentOptions): Promise<ShutdownReason> {
   if (process.platform === "win32") throw new AgentRefused("this agent runs jobs with bash: it needs Linux or macOS");
   if (!/^https?:$/.test(URL.parse(options.endpoint)?.protocol ?? "")) {
@@ -96,7 +93,9 @@ async function register(options: AgentOptions, hub: HubClient, clock: Clock): Pr
     if (options.signal.aborted) return false;
     if ([400, 401, 404, 422].includes(answer.status)) throw new AgentRefused(refusal(answer));
     options.log(`could not register (${answer.detail}), try ${tried} of ${registerTries}`);
-    if (tried === registerTries) throw new AgentRefused(`the server could not be reached: ${answer.detail}`);
+    if (tried === registerTries) {
+      throw new AgentUnreachable(`the server at ${options.endpoint} could not be reached: ${answer.detail}`);
+    };
     await clock.sleep(registerRetryMs, options.signal);
   }
   return false;

@@ -11,6 +11,7 @@ import { constants } from "node:os";
 import { commandScript, opening, scriptDescriptor } from "./bash-script.ts";
 import type { Clock } from "./clock.ts";
 import { type Fifo, openFifo } from "./fifo.ts";
+import { markVariable } from "./job-mark.ts";
 import { onAbandon } from "./live-jobs.ts";
 import { type CommandEnd, MarkerScanner } from "./marker-scanner.ts";
 import { endGroup, guardGroup, signalGroup } from "./process-group.ts";
@@ -74,7 +75,7 @@ export class BashShell {
     this.#script = script;
     this.#output = output;
     const takeBack = onAbandon(() => signalGroup(this.#group, "SIGKILL"));
-    const endGuard = guardGroup(this.#group, options.privateDirectory);
+    const endGuard = guardGroup(this.#group, options.privateDirectory, options.env[markVariable] ?? "");
     this.#gone = this.#untilGone().finally(() => {
       takeBack();
       endGuard();

@@ -2,15 +2,18 @@
  * Runs one job from its request to its result: the order of everything that is in its log (AGENT-PROTOCOL section
  * 5.1), what runs after what, and that nothing of it is left behind. Resolves when the log was flushed.
  */
+import { randomBytes } from "node:crypto";
 import type { JobResult } from "../protocol/jobs.ts";
 import type { Clock } from "./clock.ts";
 import { EventSpool } from "./event-spool.ts";
 import type { Fetch } from "./http.ts";
 import { JobDirectory } from "./job-directory.ts";
 import { exportLines, jobEnvironment } from "./job-environment.ts";
+import { endMarked, killMarked } from "./job-mark.ts";
 import { JobLog } from "./job-log.ts";
 import type { Job, JobCommand, JobFile } from "./job-request.ts";
 import { JobShells } from "./job-shells.ts";
+import { onAbandon } from "./live-jobs.ts";
 import { LogPusher, type LogTarget } from "./log-pusher.ts";
 
 export interface JobContext {
@@ -37,11 +40,13 @@ export async function runJob(context: JobContext, job: Job, stop: AbortSignal): 
   try {
     const directory = await JobDirectory.create(context.workDir);
     try {
-      const env = jobEnvironment(context.agentEnv, directory.home, job.env);
+      const mark = randomBytes(16).toString("hex");
       const { root: privateDirectory, home } = directory;
+      const env = jobEnvironment(context.agentEnv, { home, mark, requested: job.env });
       const onOutput = (bytes: Buffer) => log.output(bytes);
       shells = new JobShells({ bash: context.bash, env, home, privateDirectory, clock, onOutput }, () => spool.isFull);
-      result = await new JobSteps(job, log, shells, directory, stop).run();
+      const steps = new JobSteps(job, log, shells, directory, stop);
+      result = await withoutLeftovers(mark, context, () => steps.run());
     } finally {
       for (const failure of await directory.remove()) context.log(`a file of the job remains: ${failure}`);
     }
@@ -52,6 +57,18 @@ export async function runJob(context: JobContext, job: Job, stop: AbortSignal): 
   log.end(result);
   await pusher.flush();
   return result;
+}
+
+/** What left the shell's process group would read the next job's files. */
+async function withoutLeftovers<Value>(mark: string, context: JobContext, work: () => Promise<Value>): Promise<Value> {
+  const takeBack = onAbandon(() => killMarked(mark));
+  try {
+    return await work();
+  } finally {
+    const left = await endMarked(mark, context.clock);
+    if (left > 0) context.log(`${left} processes of the job cannot be ended`);
+    takeBack();
+  }
 }
 
 /** A job that cannot be run as asked: its log says why. */
@@ -83,7 +100,7 @@ class JobSteps {
     this.#stop = stop;
   }
 
-  /** Every process of the job is dead when this resolves. */
+  /** Every process in the shells' groups is dead when this resolves. */
   async run(): Promise<JobResult> {
     const onStop = () => void this.#shells.stop();
     this.#stop.addEventListener("abort", onStop);

@@ -47,7 +47,7 @@ export class JobShells {
     await this.#shell?.stop();
   }
 
-  /** Every process of the job is dead when this resolves. */
+  /** Every process in the shell's group is dead when this resolves. */
   async close(): Promise<void> {
     await this.#shell?.close();
   }

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import type { Clock } from "./clock.ts";
+import { markVariable } from "./job-mark.ts";
 
 const pollMs = 20;
 /** After SIGKILL only a process stuck in the kernel is left: not worth more. */
@@ -62,14 +63,27 @@ function readStat(pid: string): string {
 }
 
 /**
+ * Waits for the end of a pipe, then kills the group and, where there is a /proc, whoever carries the mark, whose
+ * processes may have left the group (job-mark.ts).
+ */
+const guardScript = `read -r _
+kill -KILL "-$1"
+for environ in /proc/[0-9]*/environ; do
+  grep -q -F "${markVariable}=$3" "$environ" || continue
+  pid=\${environ#/proc/}
+  kill -KILL "\${pid%/environ}"
+done
+rm -rf -- "$2"`;
+
+/**
  * A process that outlives the agent by a moment: it waits on a pipe that only the agent holds, so even when the
- * agent is killed outright the group dies and the job's directory, with the secrets in it, is removed.
+ * agent is killed outright the job dies and its directory, with the secrets in it, is removed.
  * @returns ends the guard, to be called as soon as the group is dead.
  */
-export function guardGroup(group: number, directory: string): () => void {
+export function guardGroup(group: number, directory: string, mark: string): () => void {
   const guard: ChildProcess = spawn(
     "/bin/sh",
-    ["-c", 'read -r _; kill -KILL "-$1"; rm -rf -- "$2"', "signalbox-guard", String(group), directory],
+    ["-c", guardScript, "signalbox-guard", String(group), directory, mark],
     {
       stdio: ["pipe", "ignore", "ignore"],
       detached: true,

@@ -1,4 +1,5 @@
 /** How the command ends: its exit codes, and the errors that stand for them. */
+import { AgentRefused, AgentUnreachable } from "../agent/errors.ts";
 import { ApiProblem, FollowRefused, UnexpectedAnswer, Unreachable } from "../client/errors.ts";
 import { printable } from "./terminal.ts";
 
@@ -29,16 +30,25 @@ export class Interrupted extends Error {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return exitCodes.interrupted;
   if (error instanceof UsageError) return exitCodes.usage;
-  if (error instanceof Unreachable) return exitCodes.unreachable;
+  if (error instanceof Unreachable || error instanceof AgentUnreachable) return exitCodes.unreachable;
   return exitCodes.failed;
 }
 
 /** The lines that tell a person what went wrong. Nothing that a server sent reaches the terminal unfiltered. */
 export function describeError(error: unknown): string {
   if (error instanceof ApiProblem) return describeProblem(error);
-  const known = [UsageError, Failure, Interrupted, Unreachable, UnexpectedAnswer, FollowRefused];
+  if (error instanceof Unreachable) return printable(error.message + (isRefusedConnection(error) ? startHint : ""));
+  const known = [UsageError, Failure, Interrupted, UnexpectedAnswer, FollowRefused, AgentRefused, AgentUnreachable];
   if (known.some((type) => error instanceof type)) return printable((error as Error).message, { lines: true });
   return printable(error instanceof Error ? (error.stack ?? error.message) : String(error), { lines: true });
+}
+
+const startHint = "; is it running? npm start, or set --url";
+
+/** Nothing listens there: the code stands somewhere down the chain of causes. */
+function isRefusedConnection(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ("code" in error && error.code === "ECONNREFUSED") || isRefusedConnection(error.cause);
 }
 
 function describeProblem(problem: ApiProblem): string {

@@ -1,7 +1,7 @@
 /**
  * What may reach a terminal. A job's output is a stranger's bytes: escape sequences in it could rewrite the
  * screen, the title or the clipboard (OSC 52), or answer into the shell. All control characters are made visible
- * but for tab and newline, and for SGR colours, which can do no harm.
+ * but for tab and newline, and for SGR colours and styles, of which only the hidden one can do harm.
  */
 
 const esc = "\u001b";
@@ -11,10 +11,10 @@ const sgrPattern = `${esc}\\[[0-9;:]{0,40}m`;
 const unfinishedSgr = new RegExp(`${esc}(\\[[0-9;:]{0,40})?$`);
 /**
  * C0 (but for tab, newline and return), DEL, C1, and the marks that reorder text (UAX 9; "Trojan Source"):
- * LRE to RLO, the isolates, and line and paragraph separators.
+ * ALM, LRM and RLM, LRE to RLO, the isolates, and line and paragraph separators.
  */
 const hostile = new RegExp(
-  `(${sgrPattern})|(\\r\\n)|[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]`,
+  `(${sgrPattern})|(\\r\\n)|[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]`,
   "g",
 );
 
@@ -33,7 +33,7 @@ export function createOutputFilter(options: { colour: boolean }): { push(text: s
   const filter = (text: string) =>
     text.replace(hostile, (found, sgr, newline) => {
       if (newline || found === "\r") return "\n";
-      if (sgr) return options.colour ? found : "";
+      if (sgr && !conceals(sgr)) return options.colour ? found : "";
       return visible(found);
     });
   return {
@@ -51,6 +51,26 @@ export function createOutputFilter(options: { colour: boolean }): { push(text: s
   };
 }
 
+/**
+ * Whether a style hides text (SGR 8): a person would copy what he does not see. The 8 of a colour by number (`38;5;8`)
+ * hides nothing; where terminals differ in reading a sequence, the worse reading counts.
+ */
+function conceals(sgr: string): boolean {
+  const parameters = sgr.slice(2, -1).split(";");
+  for (let at = 0; at < parameters.length; at++) {
+    const parameter = parameters[at] ?? "";
+    if (Number.parseInt(parameter, 10) === 8) return true;
+    if (["38", "48", "58"].includes(parameter)) at += colourLength(parameters.slice(at + 1));
+  }
+  return false;
+}
+
+/** How many parameters name the colour: `5;N` or `2;R;G;B`. */
+function colourLength([kind, ...values]: readonly string[]): number {
+  const length = kind === "5" ? 1 : kind === "2" ? 3 : 0;
+  return length > 0 && values.length >= length ? length + 1 : 0;
+}
+
 /** Control pictures for C0 and DEL; code points for the others. */
 function visible(text: string): string {
   return [...text]
@@ -66,7 +86,7 @@ function visible(text: string): string {
 /** JSON that a terminal shows as it is: what JSON leaves unescaped but a terminal may obey is escaped too. */
 export function printableJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(
-    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

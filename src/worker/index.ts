@@ -1,7 +1,7 @@
 /** The Worker's entry: fetch, scheduled, the cached entrypoint, the Durable Object. Nothing else. */
-import { WorkerEntrypoint } from "cloudflare:workers";
+import { exports, WorkerEntrypoint } from "cloudflare:workers";
 import { createApp, createPublicKeysApp } from "./app.ts";
-import { type Env, readConfig } from "./env.ts";
+import { type Config, type Env, readConfig } from "./env.ts";
 import type { Fetch } from "./http/router.ts";
 import { LogRoomObject } from "./logs/log-room.ts";
 import { createServices, logRoomPorts } from "./services.ts";
@@ -17,10 +17,21 @@ export class PublicKeys extends WorkerEntrypoint<Env> {
   }
 }
 
+/** Building the routes costs more than most requests, so an isolate keeps them as long as its Config. */
+let last: { readonly config: Config; readonly app: Fetch } | null = null;
+
+async function appOf(env: Env): Promise<Fetch> {
+  const config = await readConfig(env);
+  if (last?.config !== config) {
+    last = { config, app: createApp(env, config, (document) => exports.PublicKeys.fetch(document)) };
+  }
+  return last.app;
+}
+
 export default {
-  async fetch(request, env, ctx) {
-    const publicKeys: Fetch = (document) => ctx.exports.PublicKeys.fetch(document);
-    return createApp(env, await readConfig(env), publicKeys)(request);
+  async fetch(request, env) {
+    const app = await appOf(env);
+    return app(request);
   },
 
   async scheduled(_event, env) {

@@ -5,6 +5,7 @@ import { type Accounts, createAccounts } from "./accounts/accounts.ts";
 import { createSocketTickets, type SocketTickets } from "./accounts/socket-tickets.ts";
 import { type AgentTypes, agentTypeLookup, createAgentTypes } from "./agents/agent-types.ts";
 import { type Agents, createAgents } from "./agents/agents.ts";
+import { endAgentsOf } from "./agents/departure.ts";
 import { createHandOver } from "./agents/hand-over.ts";
 import { createRegistration } from "./agents/registration.ts";
 import type { AgentProtocol } from "./agents/routes.ts";
@@ -41,7 +42,12 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
   const sealer = createSealer(env.DB, held, systemClock, systemRandom);
   const sealed = { ...base, sealer };
   const log = jobLog(env);
-  const accounts = createAccounts({ ...sealed, held, bootstrapToken: config.bootstrapToken });
+  const accounts = createAccounts({
+    ...sealed,
+    held,
+    bootstrapToken: config.bootstrapToken,
+    endAgentsOf: (tokenIds, by) => endAgentsOf({ ...base, jobs }, tokenIds, by),
+  });
   const projects = createProjects(sealed);
   const jobs = createJobs({ ...sealed, projects, agentTypes: agentTypeLookup(env.DB), log });
   const agentTypes = createAgentTypes(sealed);

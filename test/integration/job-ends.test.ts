@@ -136,13 +136,30 @@ describe("hand-over asks every policy again", () => {
     await failsAtHandOver(jobId, "access key vanished: no such key");
   });
 
-  it("and fails the job of a key that was put under the same name with a narrower policy", async () => {
+  it("and fails the job whose key was replaced by another of the same name", async () => {
     const keyId = await addKey(world, "replaced", string);
     const jobId = await world.startJob(jobWithKeys("replaced"));
     await claim(jobId);
     await harness.db.prepare("DELETE FROM access_keys WHERE id = ?").bind(keyId).run();
-    await addKey(world, "replaced", string, { policy: { refs: ["refs/heads/release/*"] } });
+    await addKey(world, "replaced", string);
+    await failsAtHandOver(jobId, "no such key");
+  });
+
+  it("and fails the job whose key has a narrower policy by now", async () => {
+    const keyId = await addKey(world, "narrower", string);
+    const jobId = await world.startJob(jobWithKeys("narrower"));
+    await claim(jobId);
+    const narrow = "UPDATE access_keys SET policy = json_set(policy, '$.refs', json(?)) WHERE id = ?";
+    await harness.db.prepare(narrow).bind('["refs/heads/release/*"]', keyId).run();
     await failsAtHandOver(jobId, "refs/heads/release/*");
+  });
+
+  it("and fails the job whose key is of another type by now, which does not go where it was to go", async () => {
+    const keyId = await addKey(world, "retyped", string);
+    const jobId = await world.startJob(jobWithKeys("retyped"));
+    await claim(jobId);
+    await harness.db.prepare("UPDATE access_keys SET type = 'none' WHERE id = ?").bind(keyId).run();
+    await failsAtHandOver(jobId, "holds nothing to hand over");
   });
 
   it("and fails the job whose agent type takes its ref no more", async () => {

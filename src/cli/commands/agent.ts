@@ -4,10 +4,10 @@ import { mkdtemp } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { AgentRefused, abandonJobs, runAgent } from "../../agent/agent.ts";
+import { abandonJobs, runAgent } from "../../agent/agent.ts";
 import { all } from "../../client/client.ts";
 import { type Cli, connect, readSecret, secureOrigin } from "../context.ts";
-import { exitCodes, Failure, UsageError } from "../exit.ts";
+import { exitCodes, UsageError } from "../exit.ts";
 
 interface StartOptions {
   endpoint: string;
@@ -57,6 +57,7 @@ export function addAgentCommands(program: Command, cli: Cli): void {
 }
 
 async function start(cli: Cli, options: StartOptions): Promise<void> {
+  refuseApiToken(cli);
   const file = cli.globals().tokenFile;
   if (file === undefined) throw new UsageError("--token-file FILE must hold a registration token");
   const token = (await readSecret(cli, file)).trim();
@@ -76,12 +77,17 @@ async function start(cli: Cli, options: StartOptions): Promise<void> {
       log: (line) => cli.output.note(line),
     });
     cli.output.note(`the agent ended: ${reason}`);
-  } catch (error) {
-    if (error instanceof AgentRefused) throw new Failure(error.message);
-    throw error;
   } finally {
     tidy();
   }
+}
+
+/** Jobs run as the agent's user, who may read the environment that the agent was started with. */
+function refuseApiToken(cli: Cli): void {
+  if (!cli.env.SIGNALBOX_TOKEN) return;
+  throw new UsageError(
+    "SIGNALBOX_TOKEN is in the agent's environment, where its jobs could read it: start the agent without it",
+  );
 }
 
 /** A second signal ends jobs and all; so does the death of the process that started this one with a channel. */

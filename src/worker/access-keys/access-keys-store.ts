@@ -68,7 +68,12 @@ export async function listKeys(
 }
 
 /** The keys of these names in the project; a name that is missing from the answer does not exist there. */
-export async function findKeysByName(db: D1Database, projectId: string, names: readonly string[]) {
+export async function findKeysByName(
+  db: D1Database,
+  projectId: string,
+  names: readonly string[],
+): Promise<Map<string, StoredKey>> {
+  if (names.length === 0) return new Map();
   const { results } = await db
     .prepare(`SELECT ${columns} FROM access_keys WHERE project_id = ? AND name IN (SELECT value FROM json_each(?))`)
     .bind(projectId, JSON.stringify(names))
@@ -78,14 +83,14 @@ export async function findKeysByName(db: D1Database, projectId: string, names: r
   );
 }
 
-/** The same with their sealed records. */
-export async function findSealedKeys(db: D1Database, projectId: string, names: readonly string[]) {
+/** The keys that a job named when it was started, with their sealed records, by name. */
+export async function findKeysOfJob(db: D1Database, projectId: string, jobId: string) {
   const { results } = await db
     .prepare(
       `SELECT ${columns}, sealed FROM access_keys
-       WHERE project_id = ? AND name IN (SELECT value FROM json_each(?))`,
+       WHERE project_id = ? AND id IN (SELECT key_id FROM job_keys WHERE job_id = ?)`,
     )
-    .bind(projectId, JSON.stringify(names))
+    .bind(projectId, jobId)
     .all<KeyRow & { sealed: ArrayBuffer | number[] | null }>();
   return new Map(
     results.map((row) => {

@@ -90,14 +90,14 @@ export function revokeToken(db: D1Database, id: string, now: EpochMs): D1Prepare
   return db.prepare("UPDATE api_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL").bind(now, id);
 }
 
-/** Revokes every token made with this one, and with those; not this one itself. */
+/** Revokes every token made with this one, and with those; not this one itself. Answers which. */
 export function revokeMade(db: D1Database, id: string, now: EpochMs): D1PreparedStatement {
   return db
     .prepare(
       `WITH RECURSIVE made (id) AS (
          SELECT id FROM api_tokens WHERE created_by = ?2
          UNION SELECT t.id FROM api_tokens t JOIN made m ON t.created_by = m.id)
-       UPDATE api_tokens SET revoked_at = ?1 WHERE revoked_at IS NULL AND id IN (SELECT id FROM made)`,
+       UPDATE api_tokens SET revoked_at = ?1 WHERE revoked_at IS NULL AND id IN (SELECT id FROM made) RETURNING id`,
     )
     .bind(now, id);
 }

@@ -35,6 +35,8 @@ export interface AccountsPorts {
   readonly sealer: Sealer;
   readonly held: HeldKeys;
   readonly bootstrapToken: string | null;
+  /** Ends the agents that registered with what these tokens made. */
+  endAgentsOf(tokenIds: readonly string[], by: Person): Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -45,7 +47,10 @@ export interface Accounts {
   organization(): Promise<Organization>;
   createToken(person: Person, request: ApiTokenCreate): Promise<Created<ApiTokenCreated>>;
   listTokens(person: Person, projectId: string | null, page: Page): Promise<Listed<ApiToken>>;
-  /** With `made`, also every token made with it, and with those: what one does with a leaked one. */
+  /**
+   * With `made`, also every token made with it, and with those, and the agents that registered through them: what
+   * one does with a leaked one.
+   */
   revokeToken(person: Person, id: string, made: boolean): Promise<void>;
 }
 
@@ -186,14 +191,18 @@ async function createToken(
   return { value: { ...shown(stored), token }, isNew: true };
 }
 
-async function revoke({ db, clock }: AccountsPorts, person: Person, id: string, made: boolean): Promise<void> {
+async function revoke(ports: AccountsPorts, person: Person, id: string, made: boolean): Promise<void> {
+  const { db, clock } = ports;
   const stored = await findToken(db, id);
   const mayManage = stored !== null && mayDo(person, "token.manage", stored.value.project_id);
   if (!mayManage && !(stored !== null && person.id === id)) throw notFound();
   const now = clock();
-  const details = { token_id: id, made };
-  const audit = await auditRow({ action: "token.revoke", principal: person, details }, now);
-  await db.batch([revokeToken(db, id, now), ...(made ? [revokeMade(db, id, now)] : []), insertAudit(db, audit)]);
+  const audit = await auditRow({ action: "token.revoke", principal: person, details: { token_id: id, made } }, now);
+  const writes = [insertAudit(db, audit), revokeToken(db, id, now), ...(made ? [revokeMade(db, id, now)] : [])];
+  const results = await db.batch<{ id: string }>(writes);
+  if (!made) return;
+  const revoked = results.at(-1)?.results ?? [];
+  await ports.endAgentsOf([id, ...revoked.map((row) => row.id)], person);
 }
 
 function shown(token: NewToken): ApiToken {

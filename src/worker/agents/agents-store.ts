@@ -176,6 +176,18 @@ export async function findTypeOfAgent(db: D1Database, id: string): Promise<strin
     .first<string>("agent_type_id");
 }
 
+/** Connected agents that registered with a registration token which one of these API tokens made. */
+export async function findAgentsMadeBy(db: D1Database, tokenIds: readonly string[]): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT a.id FROM agents a JOIN registration_tokens r ON r.id = a.registration_token_id
+       WHERE a.disconnected_at IS NULL AND r.created_by IN (SELECT value FROM json_each(?))`,
+    )
+    .bind(JSON.stringify(tokenIds))
+    .all<{ id: string }>();
+  return results.map((row) => row.id);
+}
+
 /** Drops agents without a job that have been silent since `silentSince`: their names are free again. */
 export async function dropSilentAgents(db: D1Database, silentSince: number, now: EpochMs): Promise<void> {
   await db

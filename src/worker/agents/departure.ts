@@ -4,7 +4,7 @@ import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { Clock } from "../lib/time.ts";
-import { disconnectAgent, findAssignment } from "./agents-store.ts";
+import { disconnectAgent, findAgentsMadeBy, findAssignment } from "./agents-store.ts";
 
 export interface DeparturePorts {
   readonly db: D1Database;
@@ -22,4 +22,11 @@ export async function endAgent(
   // Read behind the write: no sync can have claimed another meanwhile.
   const had = await findAssignment(db, agent.id);
   if (had !== null) await jobs.finish({ ...had, result: "failed", reason: agent.reason });
+}
+
+/** Ends every agent that registered through these API tokens. */
+export async function endAgentsOf(ports: DeparturePorts, tokenIds: readonly string[], by: AuditPrincipal) {
+  for (const id of await findAgentsMadeBy(ports.db, tokenIds)) {
+    await endAgent(ports, { id, by, reason: "what its agent registered with was revoked" });
+  }
 }

@@ -3,22 +3,25 @@
  * first, keys are opened, the log's masks are armed, and only then is the agent answered (DESIGN section 8).
  */
 import type { JobRequest } from "../../protocol/agent-protocol.ts";
-import type { JobSpec } from "../../protocol/jobs.ts";
+import type { JobSpec, KeyUse } from "../../protocol/jobs.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Project } from "../../protocol/projects.ts";
 import { openKey } from "../access-keys/access-keys.ts";
-import { findSealedKeys, type SealedKey } from "../access-keys/access-keys-store.ts";
+import { findKeysOfJob, type SealedKey } from "../access-keys/access-keys-store.ts";
 import { decide } from "../access-keys/key-policy.ts";
 import type { Organization } from "../accounts/accounts-store.ts";
+import { auditRow } from "../audit/audit.ts";
+import { insertAudit } from "../audit/audit-store.ts";
 import { tokenDigest } from "../crypto/digests.ts";
 import { signMacToken } from "../crypto/mac-token.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import type { IdentityContext } from "../identity/claims.ts";
 import type { Issuer, SignedIdentity } from "../identity/issuer.ts";
-import { findDefaultMint } from "../identity/ledger-store.ts";
+import { findDefaultMint, type MintedToken } from "../identity/ledger-store.ts";
 import { openSpec } from "../jobs/job-spec.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import { findSealedSpec, type StoredJob } from "../jobs/jobs-store.ts";
+import { planDelivery } from "../jobs/key-delivery.ts";
 import { Fault, notFound } from "../lib/fault.ts";
 import { type Clock, type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
 import type { Arming } from "../logs/log-room.ts";
@@ -85,11 +88,13 @@ interface Prepared {
   readonly organization: Organization;
   readonly spec: JobSpec;
   readonly keys: readonly { readonly use: JobSpec["keys"][number]; readonly sealed: SealedKey }[];
+  /** What this claim's token was minted with, when the agent fetched before. */
+  readonly earlierMint: MintedToken | null;
 }
 
 async function handOver(ports: HandOverPorts, agentId: string, stored: StoredJob): Promise<JobRequest> {
   const { job } = stored;
-  const prepared = await prepare(ports, stored);
+  const prepared = await prepare(ports, agentId, stored);
   if (typeof prepared === "string") return refuse(ports, stored, prepared);
   const identity = await identityOf(ports, stored, prepared);
   await recordHandOver(ports, {
@@ -99,7 +104,7 @@ async function handOver(ports: HandOverPorts, agentId: string, stored: StoredJob
     identity,
     maskKeyId: (await ports.sealer.current()).id,
   });
-  const keys = await openKeys(ports, prepared);
+  const keys = await openKeys(ports, agentId, stored, prepared);
   if (typeof keys === "string") return refuse(ports, stored, keys);
   const logger = { url: `${ports.issuerUrl}/api/v1/logs/${job.id}`, token: await logToken(ports, agentId, stored) };
   const tokens: [string, string][] = [["log token", logger.token]];
@@ -119,30 +124,38 @@ async function handOver(ports: HandOverPorts, agentId: string, stored: StoredJob
 }
 
 /** What is handed over, or in words why nothing is. Every policy is asked again: it may have changed since. */
-async function prepare(ports: HandOverPorts, { job, agentTypeId }: StoredJob): Promise<Prepared | string> {
+async function prepare(ports: HandOverPorts, agentId: string, stored: StoredJob): Promise<Prepared | string> {
   const { db, sealer } = ports;
-  const [project, organization, sealedSpec, agentType] = await Promise.all([
+  const { job, agentTypeId } = stored;
+  const [project, organization, sealedSpec, agentType, found, earlierMint] = await Promise.all([
     ports.projects.find(job.project_id),
     ports.organization(),
     findSealedSpec(db, job.id),
     findAgentType(db, agentTypeId),
+    findKeysOfJob(db, job.project_id, job.id),
+    findDefaultMint(db, job.id, job.claim_number),
   ]);
   if (project === null || sealedSpec === null || agentType === null) throw notFound();
   const refusal = typeRefusal(agentType.value.policy, job.project_id, job.git);
   if (refusal !== null) return `agent type ${job.agent_type}: ${refusal}`;
-  const spec = await readable(() => openSpec(sealer, job, sealedSpec));
-  if (typeof spec === "string") return `its specification: ${spec}`;
-  const names = spec.keys.map((use) => use.key);
-  const found = names.length === 0 ? new Map<string, SealedKey>() : await findSealedKeys(db, job.project_id, names);
+  const spec = await opened(ports, agentId, stored, "its specification", () => openSpec(sealer, job, sealedSpec));
+  if (typeof spec === "string") return spec;
   const keys: Prepared["keys"][number][] = [];
   for (const use of spec.keys) {
     const sealed = found.get(use.key);
-    if (sealed === undefined) return `access key ${use.key}: no such key in this project`;
-    const decision = decide(sealed.key.policy, job.git, job.agent_type);
-    if (!decision.allowed) return `access key ${use.key}: ${decision.explanation}`;
+    const reason = sealed === undefined ? "no such key in this project" : keyRefusal(use, sealed, stored);
+    if (sealed === undefined || reason !== null) return `access key ${use.key}: ${reason}`;
     keys.push({ use, sealed });
   }
-  return { project, organization, spec, keys };
+  return { project, organization, spec, keys, earlierMint };
+}
+
+/** Why a key is not handed to this job, or null. */
+function keyRefusal(use: KeyUse, { key }: SealedKey, { job }: StoredJob): string | null {
+  const decision = decide(key.policy, job.git, job.agent_type);
+  if (!decision.allowed) return decision.explanation;
+  const plan = planDelivery(use, key.type);
+  return "detail" in plan ? plan.detail : null;
 }
 
 /** The job ends before it starts, its log says why, and the agent finds nothing to fetch. */
@@ -152,31 +165,44 @@ async function refuse({ jobs }: HandOverPorts, { job }: StoredJob, reason: strin
 }
 
 /** The job's keys, opened; or in words which does not open. */
-async function openKeys({ sealer }: HandOverPorts, { keys }: Prepared): Promise<OpenedKey[] | string> {
-  const opened: OpenedKey[] = [];
+async function openKeys(ports: HandOverPorts, agentId: string, stored: StoredJob, { keys }: Prepared) {
+  const all: OpenedKey[] = [];
   for (const { use, sealed } of keys) {
-    const secret = await readable(() => openKey(sealer, sealed));
-    if (typeof secret === "string") return `access key ${use.key}: ${secret}`;
-    opened.push({ use, secret });
+    const what = `access key ${use.key}`;
+    const secret = await opened(ports, agentId, stored, what, () => openKey(ports.sealer, sealed));
+    if (typeof secret === "string") return secret;
+    all.push({ use, secret });
   }
-  return opened;
+  return all;
 }
 
-/** What opens; or the public error of what was altered or moved. That does not pass, so the job must not wait for it. */
-async function readable<Value extends object>(open: () => Promise<Value>): Promise<Value | string> {
+/**
+ * What opens; or in words what did not, which the audit record then tells: somebody altered or moved it. That does
+ * not pass, so the job must not wait for it.
+ */
+async function opened<Value extends object>(
+  { db, clock }: HandOverPorts,
+  agentId: string,
+  { job }: StoredJob,
+  what: string,
+  open: () => Promise<Value>,
+): Promise<Value | string> {
   try {
     return await open();
   } catch (error) {
-    if (error instanceof Fault && error.code === "sealed_unreadable") return error.detail;
-    throw error;
+    if (!(error instanceof Fault) || error.code !== "sealed_unreadable") throw error;
+    const principal = { kind: "agent", id: agentId } as const;
+    const entry = { action: "sealed.unreadable", principal, projectId: job.project_id, jobId: job.id } as const;
+    await insertAudit(db, await auditRow({ ...entry, details: { what } }, clock())).run();
+    return `${what}: ${error.detail}`;
   }
 }
 
 /** The claim's identity token: the same one when the agent fetches again, none for a fork. */
 async function identityOf(
-  { db, issuer, issuerUrl }: HandOverPorts,
+  { issuer, issuerUrl }: HandOverPorts,
   { job }: StoredJob,
-  { project, organization }: Prepared,
+  { project, organization, earlierMint }: Prepared,
 ): Promise<SignedIdentity | null> {
   if (job.git.fork) return null;
   const context: IdentityContext = {
@@ -190,8 +216,7 @@ async function identityOf(
     jobId: job.id,
     actor: job.created_by,
   };
-  const earlier = await findDefaultMint(db, job.id, job.claim_number);
-  return earlier === null ? issuer.mint(context, job.time_limit_seconds) : issuer.again(context, earlier);
+  return earlierMint === null ? issuer.mint(context, job.time_limit_seconds) : issuer.again(context, earlierMint);
 }
 
 async function armLog(ports: HandOverPorts, stored: StoredJob, secrets: { name: string; value: string }[]) {

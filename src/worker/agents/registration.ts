@@ -59,14 +59,15 @@ export function createRegistration(ports: RegistrationPorts): Registration {
  */
 async function endSilentNamesake(
   ports: RegistrationPorts,
-  { agentTypeId }: LiveRegistration,
+  { id: registrationId, agentTypeId }: LiveRegistration,
   name: string,
   now: EpochMs,
 ) {
   const silentSince = now - ports.namesakeSilentSeconds * 1000;
   const id = await findSilentNamesake(ports.db, agentTypeId, name, silentSince);
   if (id === null) return;
-  await endAgent(ports, { id, by: { kind: "agent", id }, reason: "its agent was started anew" });
+  // The newcomer's word, not the old one's.
+  await endAgent(ports, { id, by: { kind: "system", id: registrationId }, reason: "its agent was started anew" });
 }
 
 async function register(

@@ -25,6 +25,7 @@ export const auditActions = [
   "job.stop",
   "job.fetch",
   "identity.mint",
+  "sealed.unreadable",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 

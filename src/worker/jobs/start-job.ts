@@ -53,12 +53,22 @@ export async function startJob(
   request: JobStart,
 ): Promise<Created<Job>> {
   const { sealer, clock, random, projects } = ports;
-  const project = await projects.show(person, projectId);
+  const names = request.spec.keys.map((use) => use.key);
+  const [project, named, found, requestMac, made] = await Promise.all([
+    projects.show(person, projectId),
+    ports.agentTypes.find(request.agent_type),
+    findKeysByName(ports.db, projectId, names),
+    sealer.requestMac(request),
+    request.id === undefined ? null : findMadeJob(ports.db, projectId, request.id),
+  ]);
+  // A start of one's own that was answered before is not asked again whether it might start now.
+  const before = made?.createdBy === person.id ? retried(made, { createdBy: person.id, requestMac }) : null;
+  if (before !== null) return before;
   const git = gitContextOf(project, request);
   requireMay(person, git.ref_protected ? "job.start_protected" : "job.start", projectId);
-  const agentType = await admittedBy(ports, projectId, request.agent_type, git);
+  const agentType = admitting(named, projectId, git);
   checkSpecSize(request.spec);
-  const keys = await usableKeys(ports, project, request.spec, git, agentType.name);
+  const keys = usableKeys(found, request.spec, git, agentType.name);
   const now = clock();
   const job: Job = {
     id: request.id ?? uuidv7(now, random),
@@ -88,7 +98,7 @@ export async function startJob(
     agentTypeId: agentType.id,
     sealedSpec: await sealSpec(sealer, job, request.spec),
     keyIds: keys.map(({ key }) => key.id),
-    requestMac: await sealer.requestMac(request),
+    requestMac,
     createdAt: now,
   };
   return insert(ports, person, stored);
@@ -107,6 +117,7 @@ async function insert(ports: StartJobPorts, person: Person, stored: NewJob): Pro
     return { value: job, isNew: true };
   } catch (error) {
     if (violatesUnique(error, "jobs.id")) {
+      // A twin of this request came between.
       const made = await findMadeJob(db, job.project_id, job.id);
       const before = retried(made, { createdBy: person.id, requestMac: stored.requestMac });
       if (before !== null) return before;
@@ -136,11 +147,10 @@ function gitContextOf(project: Project, { ref, sha }: JobStart): GitContext {
   };
 }
 
-async function admittedBy({ agentTypes }: StartJobPorts, projectId: string, name: string, git: GitContext) {
-  const agentType = await agentTypes.find(name);
-  const refusal = agentType?.refusal(projectId, git) ?? null;
+function admitting(agentType: AdmittingAgentType | null, projectId: string, git: GitContext): AdmittingAgentType {
   // A type that does not take the project's jobs behaves like one that does not exist.
   if (agentType === null) throw refusedField("/agent_type", "no agent type of this name takes jobs of this project");
+  const refusal = agentType.refusal(projectId, git);
   if (refusal !== null) throw refusedField("/agent_type", refusal);
   return agentType;
 }
@@ -153,19 +163,12 @@ function checkSpecSize(spec: JobSpec): void {
 }
 
 /** The keys that a spec names, each known, allowed on this ref and deliverable. */
-async function usableKeys(
-  { db }: StartJobPorts,
-  project: Project,
+function usableKeys(
+  found: ReadonlyMap<string, StoredKey>,
   spec: JobSpec,
   git: GitContext,
   agentType: string,
-): Promise<StoredKey[]> {
-  if (spec.keys.length === 0) return [];
-  const found = await findKeysByName(
-    db,
-    project.id,
-    spec.keys.map((use) => use.key),
-  );
+): StoredKey[] {
   const placed = new Set([...spec.env.map(({ name }) => `$${name}`), ...spec.files.map(({ path }) => path)]);
   const keys = new Map<string, StoredKey>();
   // By use, not by key: one that goes to fifty places is handed over fifty times.

@@ -110,5 +110,18 @@ function shellForms(text: string): string[] {
     text.replace(/[\\$`"]/g, "\\$&"),
     text.replace(/[ \t'"\\|&;()<>!{}*[\]?^$`,]/g, "\\$&"),
     Array.from(text.replace(/[\\']/g, "\\$&"), (char) => controls[char] ?? char).join(""),
+    ansiC(text),
   ];
+}
+
+/** bash's `$'…'` where the locale is C, or a byte has no other spelling: octal for all that is not printable ASCII. */
+function ansiC(text: string): string {
+  const named: Record<number, string> = { 7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 27: "E" };
+  const spelt = (byte: number) => {
+    if (named[byte] !== undefined) return `\\${named[byte]}`;
+    if (byte < 0x20 || byte > 0x7e) return `\\${byte.toString(8).padStart(3, "0")}`;
+    const char = String.fromCharCode(byte);
+    return char === "\\" || char === "'" ? `\\${char}` : char;
+  };
+  return Array.from(utf8(text), spelt).join("");
 }

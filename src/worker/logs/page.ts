@@ -1,4 +1,7 @@
-/** The plain read: whole events from a position on, up to a size, without gaps and notices. Pure. */
+/**
+ * The plain read: whole events from a position on, up to a size, without notices. A page never spans a gap, so that
+ * the reader knows each event's position; where a gap begins the page is empty and goes on behind it. Pure.
+ */
 import { limits } from "../../protocol/limits.ts";
 import { concat } from "../lib/bytes.ts";
 import { type Cursor, cursorAt, nextFrame, type ReadRecord } from "./cursor.ts";
@@ -25,6 +28,10 @@ export function readPage(
     const left = cursor.part > 0 ? limits.viewerFrameBytes : Math.max(1, range.bytesMax - size);
     const frame = nextFrame(read, cursor, left);
     if (frame === null) break;
+    if (frame.header.kind === "gap") {
+      if (size === 0) cursor = frame.next;
+      break;
+    }
     const isFirst = size === 0 || cursor.part > 0;
     const isPiece = frame.header.kind === "events" && frame.header.part !== undefined;
     // An event that does not fit whole comes alone, on a page of its own.
