@@ -95,7 +95,7 @@ async function register(options: AgentOptions, hub: HubClient, clock: Clock): Pr
     options.log(`could not register (${answer.detail}), try ${tried} of ${registerTries}`);
     if (tried === registerTries) {
       throw new AgentUnreachable(`the server at ${options.endpoint} could not be reached: ${answer.detail}`);
-    };
+    }
     await clock.sleep(registerRetryMs, options.signal);
   }
   return false;

@@ -81,16 +81,12 @@ rm -rf -- "$2"`;
  * @returns ends the guard, to be called as soon as the group is dead.
  */
 export function guardGroup(group: number, directory: string, mark: string): () => void {
-  const guard: ChildProcess = spawn(
-    "/bin/sh",
-    ["-c", guardScript, "signalbox-guard", String(group), directory, mark],
-    {
-      stdio: ["pipe", "ignore", "ignore"],
-      detached: true,
-      cwd: "/",
-      env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
-    },
-  );
+  const guard: ChildProcess = spawn("/bin/sh", ["-c", guardScript, "signalbox-guard", String(group), directory, mark], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+    cwd: "/",
+    env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
+  });
   guard.on("error", () => {});
   guard.stdin?.on("error", () => {});
   return () => guard.kill("SIGKILL");

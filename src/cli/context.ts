@@ -46,8 +46,8 @@ export function dataFolder(cli: Cli): string {
 
 export async function connect(cli: Cli): Promise<Connection> {
   const baseUrl = await baseUrlOf(cli);
-  const token = await tokenFor(cli, baseUrl);
-  return { client: createClient({ baseUrl, token, signal: cli.signal }), baseUrl, token };
+  const { token, source } = await tokenFor(cli, baseUrl);
+  return { client: createClient({ baseUrl, token, tokenSource: source, signal: cli.signal }), baseUrl, token };
 }
 
 /** `--url`, SIGNALBOX_URL, the address that `signalbox start` left, or its default one. */
@@ -67,9 +67,9 @@ export function secureOrigin(text: string): string {
   return url.origin;
 }
 
-async function tokenFor(cli: Cli, baseUrl: string): Promise<string> {
+async function tokenFor(cli: Cli, baseUrl: string): Promise<{ token: string; source: string }> {
   const file = cli.globals().tokenFile;
-  if (file !== undefined) return oneLine(await readInput(cli, file), file);
+  if (file !== undefined) return oneLine(await readInput(cli, file), file === "-" ? "standard input" : file);
   const fromEnv = cli.env.SIGNALBOX_TOKEN;
   if (fromEnv) return oneLine(fromEnv, "SIGNALBOX_TOKEN");
   const path = join(dataFolder(cli), ownerTokenFile);
@@ -117,9 +117,9 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-function oneLine(text: string, source: string): string {
+function oneLine(text: string, source: string): { token: string; source: string } {
   const token = text.trim();
   // A header cannot hold anything else, and the reason would not name the file.
   if (!/^[\x21-\x7e]+$/.test(token)) throw new UsageError(`${source} does not hold a token on one line`);
-  return token;
+  return { token, source };
 }

@@ -40,10 +40,10 @@ export async function verifyToken(token: string, expected: Expectation): Promise
   if (discovered.kind !== "found") return discovered;
   const kid = decodeToken(token)?.header.kid;
   if (typeof kid !== "string") return { kind: "refused", why: "its header names no key" };
-  const keys = jwksRsa({ jwksUri: discovered.keysUrl, timeout: timeoutMilliseconds, cache: false });
+  const key = await signingKey(discovered.keysUrl, kid);
+  if (typeof key !== "string") return key;
   try {
-    const key = await keys.getSigningKey(kid);
-    jwt.verify(token, key.getPublicKey(), {
+    jwt.verify(token, key, {
       // Pinned: a token must not choose how it is checked (RFC 8725 section 3.1).
       algorithms: ["RS256"],
       issuer: expected.issuer,
@@ -52,6 +52,18 @@ export async function verifyToken(token: string, expected: Expectation): Promise
     return { kind: "verified", keysUrl: discovered.keysUrl, kid };
   } catch (error) {
     return { kind: "refused", why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The issuer's public key of that id as PEM, or why there is none. */
+async function signingKey(keysUrl: string, kid: string): Promise<string | Exclude<Verdict, { kind: "verified" }>> {
+  const keys = jwksRsa({ jwksUri: keysUrl, timeout: timeoutMilliseconds, cache: false });
+  try {
+    return (await keys.getSigningKey(kid)).getPublicKey();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const isUnknown = error instanceof Error && error.name === "SigningKeyNotFoundError";
+    return isUnknown ? { kind: "refused", why } : { kind: "unreachable", why: `${keysUrl}: ${why}` };
   }
 }
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** The `signalbox` command: reads the command line, runs one command, and ends with its exit code. */
-import { text } from "node:stream/consumers";
 import { CommanderError } from "commander";
 import type { Cli } from "./context.ts";
 import { describeError, exitCodeOf, exitCodes, Interrupted } from "./exit.ts";
 import { createOutput } from "./output.ts";
 import { createProgram } from "./program.ts";
+import { readAll } from "./stdin.ts";
 
 const interruption = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -26,7 +26,7 @@ async function run(argv: readonly string[]): Promise<number> {
     env: process.env,
     signal: interruption.signal,
     globals: () => program.opts(),
-    readStdin: () => text(process.stdin),
+    readStdin: () => readAll(process.stdin, interruption.signal),
     setExitCode: (code) => {
       exitCode = code;
     },

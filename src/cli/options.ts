@@ -1,5 +1,6 @@
 /** Values of options: parsed where the command line is read, refused with the option's name. */
 import { InvalidArgumentError } from "commander";
+import { GitRef, GitSha, refTypeOf } from "../protocol/git-context.ts";
 
 export function wholeNumber(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("must be a whole number.");
@@ -34,9 +35,26 @@ export function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
 
-/** `NAME=anything`, the name checked by the server. */
-export function pair(text: string, separator: string): [string, string] {
-  const at = text.indexOf(separator);
-  if (at < 1) throw new InvalidArgumentError(`${text} must have the form NAME${separator}VALUE.`);
-  return [text.slice(0, at), text.slice(at + separator.length)];
+export type Pair = readonly [name: string, value: string];
+
+/** An option of pairs such as `NAME=VALUE` that may be given several times; names are checked by the server. */
+export function collectPairs(form: string, separator: string, values: { mayBeEmpty?: boolean } = {}) {
+  return (text: string, before: Pair[] | undefined): Pair[] => {
+    const at = text.indexOf(separator);
+    const isWhole = at > 0 && (values.mayBeEmpty || at + separator.length < text.length);
+    if (!isWhole) throw new InvalidArgumentError(`It must have the form ${form}.`);
+    return [...(before ?? []), [text.slice(0, at), text.slice(at + separator.length)]];
+  };
+}
+
+/** A ref that a caller may start a job on: a pull request's takes the git host's word. */
+export function gitRef(text: string): string {
+  const isStartable = GitRef.safeParse(text).success && ["branch", "tag"].includes(refTypeOf(text) ?? "");
+  if (!isStartable) throw new InvalidArgumentError("It must be a full ref: refs/heads/… or refs/tags/….");
+  return text;
+}
+
+export function gitSha(text: string): string {
+  if (GitSha.safeParse(text).success) return text;
+  throw new InvalidArgumentError("It must be a full commit id: 40 or 64 digits of lower-case hex.");
 }

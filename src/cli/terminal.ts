@@ -60,7 +60,7 @@ function conceals(sgr: string): boolean {
   for (let at = 0; at < parameters.length; at++) {
     const parameter = parameters[at] ?? "";
     if (Number.parseInt(parameter, 10) === 8) return true;
-    if (["38", "48", "58"].includes(parameter)) at += colourLength(parameters.slice(at + 1));
+    if (["38", "48"].includes(parameter)) at += colourLength(parameters.slice(at + 1));
   }
   return false;
 }

@@ -36,6 +36,8 @@ export interface ClientOptions {
   baseUrl: string;
   /** An API token; none for what is public. */
   token?: string | undefined;
+  /** Where the token came from, in words, for the message of a refusal. */
+  tokenSource?: string | undefined;
   fetch?: Fetch;
   clock?: Clock;
   /** Ends every request that is under way. */
@@ -56,6 +58,7 @@ export function createClient(options: ClientOptions) {
   const transport = createTransport({
     baseUrl: options.baseUrl,
     token: options.token,
+    tokenSource: options.tokenSource,
     fetch: options.fetch ?? fetch,
     clock: options.clock ?? systemClock,
     signal: options.signal,
@@ -148,7 +151,10 @@ function jobs(transport: Transport, newId: () => string) {
 
 function logs(transport: Transport) {
   return {
-    /** Events from position `from`; `next` is null once the log is final. */
+    /**
+     * Events from position `from` on, up to the next gap; none where a gap begins there, and `next` is that gap's end.
+     * `next` is null once the log is final and read: readLog makes records of pages.
+     */
     page: (jobId: string, from: number) =>
       transport.json(LogPage, { method: "GET", path: `/api/v1/logs/${jobId}`, query: { token: from } }),
     text: (jobId: string) =>

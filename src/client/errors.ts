@@ -9,14 +9,21 @@ export class ApiProblem extends Error {
   readonly detail: string;
   readonly requestId: string | null;
   readonly errors: readonly FieldProblem[];
+  readonly #problem: Problem | null;
 
   constructor(status: number, problem: Problem | null, detail: string) {
     super(detail);
+    this.#problem = problem;
     this.status = status;
     this.code = problem?.code ?? null;
     this.detail = detail;
     this.requestId = problem?.request_id ?? null;
     this.errors = problem?.errors ?? [];
+  }
+
+  /** The same in other words, for what only the caller knows. */
+  withDetail(detail: string): ApiProblem {
+    return new ApiProblem(this.status, this.#problem, detail);
   }
 }
 

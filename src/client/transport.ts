@@ -15,6 +15,7 @@ export type Fetch = (
 export interface TransportOptions {
   baseUrl: string;
   token: string | undefined;
+  tokenSource: string | undefined;
   fetch: Fetch;
   clock: Clock;
   signal: AbortSignal | undefined;
@@ -73,13 +74,20 @@ async function tryOnce(options: TransportOptions, call: Call): Promise<Outcome> 
     const answer = await options.fetch(urlOf(options.baseUrl, call), initOf(options, call));
     const text = await answer.text();
     if (answer.status >= 200 && answer.status < 300) return { text };
-    const error = problemFrom(answer.status, text);
+    const error = refusalOf(options, answer.status, text);
     return { error, ...retryAdvice(error, answer.headers.get("retry-after")) };
   } catch (cause) {
     options.signal?.throwIfAborted();
     const error = new Unreachable(`cannot reach ${options.baseUrl}: ${reasonOf(cause)}`, { cause });
     return { error, retryable: true, retryAfterSeconds: 0 };
   }
+}
+
+/** The server cannot know which of a person's tokens it was shown. */
+function refusalOf({ tokenSource }: TransportOptions, status: number, body: string): ApiProblem {
+  const problem = problemFrom(status, body);
+  if (status !== 401 || tokenSource === undefined) return problem;
+  return problem.withDetail(`the API token from ${tokenSource} was not accepted: wrong, expired or revoked`);
 }
 
 function retryAdvice(error: ApiProblem, retryAfter: string | null): { retryable: boolean; retryAfterSeconds: number } {

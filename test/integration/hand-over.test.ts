@@ -255,6 +255,40 @@ describe("a job that is stopped between claim and fetch", () => {
   });
 });
 
+describe("a job that is stopped after it was handed over", () => {
+  it("hands over nothing more, and what was handed over stays masked", async () => {
+    const jobId = await world.startJob(jobWithKeys("handed"));
+    const { logToken } = await takeJob(world, agent);
+    expect((await stop(jobId)).body.state).toBe("stopping");
+    // The first answer may have been lost: the agent asks again.
+    const again = await fetchJob(world, agent, jobId);
+    expect(again.body.commands).toEqual([]);
+    expect(envOf(again.body, "HANDED")).toBeUndefined();
+    expect((await push(world, logToken, jobId, 0, [output("it was handed-over-value\n")])).status).toBe(200);
+    const log = await world.as(world.owner, "GET", `/api/v1/logs/${jobId}?raw=true`);
+    expect(log.text).toBe("it was ***\n");
+    await finishJob(world, agent, jobId, "stopped");
+    expect((await show(jobId)).result).toBe("stopped");
+  });
+});
+
+describe("an agent that registered through a token which leaked", () => {
+  it("is ended with it and all that was made with it, and the job that it has fails", async () => {
+    const leaked = (await world.as(world.owner, "POST", "/api/v1/tokens", { name: "leaked", role: "manager" })).body;
+    const path = `/api/v1/agent-types/${world.agentTypeId}/registration-tokens`;
+    const { token } = (await world.as(leaked.token, "POST", path, { uses: 2 })).body;
+    const register = (name: string) =>
+      world.as(token, "POST", "/api/v1/self_hosted_agents/register", registration(name));
+    const stranger = (await register("stranger")).body.token;
+    const jobId = await world.startJob(jobWithKeys("handed"));
+    await takeJob(world, stranger);
+    expect((await world.as(world.owner, "DELETE", `/api/v1/tokens/${leaked.id}?made=true`)).status).toBe(204);
+    expect((await sync(world, stranger, "running-job", jobId)).status).toBe(404);
+    expect((await register("another")).status).toBe(404);
+    expect(await show(jobId)).toMatchObject({ state: "finished", result: "failed" });
+  });
+});
+
 describe("the record of a hand-over", () => {
   it("has a row for the fetch, for each key that was opened and for the mint, and no secret", async () => {
     const keyId = await addKey(world, "second", {

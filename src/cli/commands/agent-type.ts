@@ -1,5 +1,5 @@
 /** `signalbox agent-type`: named queues, each a trust boundary, and the tokens that agents register with. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { all } from "../../client/client.ts";
 import { type Cli, connect } from "../context.ts";
 import { Failure } from "../exit.ts";
@@ -56,7 +56,7 @@ function addToken(agentType: Command, cli: Cli): void {
     .description("print a new registration token: redirect it into a file of mode 0600")
     .argument("<agent-type>", "name or id")
     .option("--uses <n>", "how many agents may register with it, or unlimited", uses, 1)
-    .option("--expires <time>", "such as 1h, or never", lifetime, 3600)
+    .addOption(new Option("--expires <time>", "such as 12h, or never").argParser(lifetime).default(3600, "1h"))
     .action(async (name: string, options: { uses: Uses; expires: Lifetime }) => {
       const { client } = await connect(cli);
       const found = await findAgentType(client, name);

@@ -4,15 +4,15 @@ import * as z from "zod";
 import { JobSpec } from "../../protocol/jobs.ts";
 import { type Cli, messageOf, readJson, readSecret } from "../context.ts";
 import { UsageError } from "../exit.ts";
-import { pair } from "../options.ts";
+import type { Pair } from "../options.ts";
 
 export interface SpecOptions {
   spec?: string;
   command?: string[];
-  env?: string[];
-  secretEnv?: string[];
+  env?: Pair[];
+  secretEnv?: Pair[];
   key?: string[];
-  file?: string[];
+  file?: Pair[];
 }
 
 export async function jobSpecOf(cli: Cli, words: readonly string[], options: SpecOptions): Promise<JobSpec> {
@@ -43,23 +43,18 @@ function quoted(word: string): string {
 }
 
 function plainEnv(options: SpecOptions) {
-  return (options.env ?? []).map((text) => {
-    const [name, value] = pair(text, "=");
-    return { name, value };
-  });
+  return (options.env ?? []).map(([name, value]) => ({ name, value }));
 }
 
 async function secretEnv(cli: Cli, options: SpecOptions) {
   const vars = [];
-  for (const text of options.secretEnv ?? []) {
-    const [name, file] = pair(text, "=");
+  for (const [name, file] of options.secretEnv ?? []) {
     vars.push({ name, value: await readSecret(cli, file), secret: true });
   }
   return vars;
 }
 
-async function fileOf(text: string) {
-  const [local, path] = pair(text, ":");
+async function fileOf([local, path]: Pair) {
   try {
     const content = (await readFile(local)).toString("base64");
     const executable = ((await stat(local)).mode & 0o100) !== 0;

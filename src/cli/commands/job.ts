@@ -4,7 +4,7 @@ import { all } from "../../client/client.ts";
 import type { Job } from "../../protocol/jobs.ts";
 import { type Cli, connect } from "../context.ts";
 import { exitCodes } from "../exit.ts";
-import { collect, wholeNumber } from "../options.ts";
+import { collect, collectPairs, gitRef, gitSha, wholeNumber } from "../options.ts";
 import { findProject } from "../resolve.ts";
 import { jobSpecOf, type SpecOptions } from "./job-spec.ts";
 import { followLog } from "./logs.ts";
@@ -68,17 +68,21 @@ function addRun(job: Command, cli: Cli): void {
     .description("start a job; several words after -- are one command, a single one is shell text")
     .argument("[command...]", "after --")
     .requiredOption("--project <project>", "name or id")
-    .requiredOption("--ref <ref>", "such as refs/heads/main")
-    .requiredOption("--sha <sha>", "the commit, in full")
+    .requiredOption("--ref <ref>", "such as refs/heads/main", gitRef)
+    .requiredOption("--sha <sha>", "the commit, in full", gitSha)
     .requiredOption("--agent-type <name>", "whose agents may run it")
     .option("--name <name>", "what lists call it (default: its ref)")
     .option("--time-limit <seconds>", "stop it after this long", wholeNumber)
     .option("--spec <file>", "a job specification as JSON, - for standard input; other options add to it")
     .option("--command <text>", "shell text; repeatable, run in order", collect)
-    .option("--env <name=value>", "a variable; repeatable", collect)
-    .option("--secret-env <name=file>", "a variable whose value is a file's and masked in the log; repeatable", collect)
+    .option("--env <name=value>", "a variable; repeatable", collectPairs("NAME=VALUE", "=", { mayBeEmpty: true }))
+    .option(
+      "--secret-env <name=file>",
+      "a variable whose value is a file's and masked in the log; repeatable",
+      collectPairs("NAME=FILE", "="),
+    )
     .option("--key <name>", "an access key that it needs, placed as its type's default; repeatable", collect)
-    .option("--file <local:remote>", "a file to place; repeatable", collect)
+    .option("--file <local:remote>", "a file to place; repeatable", collectPairs("LOCAL:REMOTE", ":"))
     .option("--follow", "show the log until it ends")
     .option("--exit-status", "wait for the end; exit 1 unless the job passed")
     .action((words: string[], options: RunOptions) => run(cli, words, options));

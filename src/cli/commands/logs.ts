@@ -1,6 +1,7 @@
 /** `signalbox logs`: a job's log, once or live. */
 import type { Command } from "commander";
 import { follow } from "../../client/follow.ts";
+import { readLog } from "../../client/read-log.ts";
 import type { JobResult } from "../../protocol/jobs.ts";
 import { type Cli, type Connection, connect } from "../context.ts";
 import { exitCodes } from "../exit.ts";
@@ -71,14 +72,8 @@ async function printLog(
   style: LogStyle,
 ): Promise<JobResult | null> {
   const printer = createLogPrinter(cli.output, style);
-  for (let position = from; ; ) {
-    const page = await connection.client.logs.page(jobId, position);
-    page.events.forEach((event, index) => {
-      printer.print({ kind: "event", position: position + index, event });
-    });
-    if (page.next === null || page.next <= position) break;
-    position = page.next;
-  }
+  const page = (position: number) => connection.client.logs.page(jobId, position);
+  for await (const record of readLog(page, from)) printer.print(record);
   printer.end();
   return (await connection.client.jobs.show(jobId)).result;
 }

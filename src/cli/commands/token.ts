@@ -48,7 +48,7 @@ function addCreate(token: Command, cli: Cli): void {
     .argument("<name>", "what it is for")
     .addOption(new Option("--role <role>", "what it may do").choices(Role.options).makeOptionMandatory())
     .option("--project <project>", "only there (default: the whole organization)")
-    .option("--expires <time>", "such as 30d, or never", lifetime, 90 * 24 * 3600)
+    .addOption(new Option("--expires <time>", "such as 30d, or never").argParser(lifetime).default(90 * 86_400, "90d"))
     .action(async (name: string, options: { role: Role; project?: string; expires: Lifetime }) => {
       const { client } = await connect(cli);
       const made = await client.tokens.create({

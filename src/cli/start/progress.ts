@@ -36,7 +36,8 @@ export async function closingWords(baseUrl: string, folder: DataFolder, cli: Cli
   return [
     `The API is at ${baseUrl}; the owner's token is in ${relative(process.cwd(), folder.ownerToken)}, where the CLI finds it.`,
     "Run another job from a second terminal:",
-    `  npm run signalbox --${where} job run --project demo --agent-type local --ref refs/heads/main --sha ${sha} --follow -- 'echo hello; id -un'`,
+    `  npm run --silent signalbox --${where} job run --project demo --agent-type local --ref refs/heads/main --sha ${sha} --follow -- 'echo hello; id -un'`,
+    "This is a development set-up: jobs started here run as you and can read the data folder, secrets included.",
     "Ctrl-C stops everything.",
   ];
 }

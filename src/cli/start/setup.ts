@@ -54,6 +54,7 @@ async function mustBeAccepted(client: Client, folder: DataFolder): Promise<void>
 }
 
 async function bootstrap(client: Client, bootstrapToken: string, folder: DataFolder): Promise<string> {
+  if (bootstrapToken.trim() === "") throw new Failure(`BOOTSTRAP_TOKEN is missing in ${folder.secrets}`);
   try {
     const made = await client.bootstrap({
       bootstrap_token: bootstrapToken,

@@ -1,8 +1,9 @@
 /** A throw-away SSH key, whose private half is nowhere once it is sealed. */
 import { execFile } from "node:child_process";
+import { accessSync, constants } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf } from "../context.ts";
 import { Failure } from "../exit.ts";
@@ -14,6 +15,21 @@ export interface SshKey {
 }
 
 const run = promisify(execFile);
+
+/** Before anything is made: the demo's key, and the first job, need it. @throws Failure where it is missing. */
+export function requireSshKeygen(path: string): void {
+  if (path.split(delimiter).some((folder) => folder !== "" && isExecutable(join(folder, "ssh-keygen")))) return;
+  throw new Failure("ssh-keygen is missing: install openssh-client");
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export async function newSshKey(): Promise<SshKey> {
   // mkdtemp makes it 0700.

@@ -16,6 +16,7 @@ import { freePort } from "./port.ts";
 import { closingWords, createProgress, type Progress } from "./progress.ts";
 import { loadSecrets } from "./secrets.ts";
 import { ownerToken, prepareDemo } from "./setup.ts";
+import { requireSshKeygen } from "./ssh-key.ts";
 import { migrate, startWorker, unexpectedEnd } from "./worker.ts";
 
 export interface StartOptions {
@@ -24,6 +25,7 @@ export interface StartOptions {
 }
 
 export async function start(cli: Cli, options: StartOptions): Promise<void> {
+  requireSshKeygen(cli.env.PATH ?? "");
   const progress = createProgress(cli.output);
   const folder = await openDataFolder(dataFolder(cli));
   const children: Child[] = [];
@@ -58,7 +60,7 @@ async function work(cli: Cli, options: StartOptions, site: Site): Promise<void> 
   const worker = await startWorker(folder, site.port, { ...cli.env }, cli.signal);
   children.push(worker);
   const failure = watched(unexpectedEnd(worker, "Worker", folder.workerLog));
-  await Promise.race([failure, mustBeHealthy(cli, baseUrl)]);
+  await Promise.race([failure, mustBeHealthy(cli, site)]);
   progress.say(`Worker is up on ${baseUrl}`);
   const token = await ownerToken(folder, secrets, baseUrl, cli.signal);
   await writePrivate(folder.baseUrl, `${baseUrl}\n`);
@@ -76,10 +78,13 @@ async function work(cli: Cli, options: StartOptions, site: Site): Promise<void> 
   cli.output.line("stopping");
 }
 
-async function mustBeHealthy(cli: Cli, baseUrl: string): Promise<void> {
+/** The Worker names a bad secret, and never quotes it. */
+async function mustBeHealthy(cli: Cli, { baseUrl, folder }: Site): Promise<void> {
   const health = await createClient({ baseUrl, signal: cli.signal }).health();
   const [problem] = health.problems;
-  if (problem) throw new Failure(`the Worker cannot use ${problem.binding}: ${problem.detail}`);
+  if (!problem) return;
+  const { binding, detail } = problem;
+  throw new Failure(`the Worker cannot use ${binding}, which ${detail}; local secrets are in ${folder.secrets}`);
 }
 
 async function startAgent(cli: Cli, site: Site, client: ReturnType<typeof createClient>, agentTypeId: string) {
