@@ -11,7 +11,6 @@ import { constants } from "node:os";
 import { commandScript, opening, scriptDescriptor } from "./bash-script.ts";
 import type { Clock } from "./clock.ts";
 import { type Fifo, openFifo } from "./fifo.ts";
-import { markVariable } from "./job-mark.ts";
 import { onAbandon } from "./live-jobs.ts";
 import { type CommandEnd, MarkerScanner } from "./marker-scanner.ts";
 import { endGroup, guardGroup, signalGroup } from "./process-group.ts";
@@ -21,6 +20,8 @@ export interface ShellOptions {
   readonly bash: string;
   readonly env: Readonly<Record<string, string>>;
   readonly home: string;
+  /** By which what leaves the group is known (job-mark.ts). */
+  readonly mark: string;
   /** A directory that only the agent may enter: removed by the guard if the agent dies. */
   readonly privateDirectory: string;
   readonly clock: Clock;
@@ -75,7 +76,7 @@ export class BashShell {
     this.#script = script;
     this.#output = output;
     const takeBack = onAbandon(() => signalGroup(this.#group, "SIGKILL"));
-    const endGuard = guardGroup(this.#group, options.privateDirectory, options.env[markVariable] ?? "");
+    const endGuard = guardGroup(this.#group, options.privateDirectory, options.mark);
     this.#gone = this.#untilGone().finally(() => {
       takeBack();
       endGuard();

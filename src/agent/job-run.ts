@@ -44,7 +44,8 @@ export async function runJob(context: JobContext, job: Job, stop: AbortSignal): 
       const { root: privateDirectory, home } = directory;
       const env = jobEnvironment(context.agentEnv, { home, mark, requested: job.env });
       const onOutput = (bytes: Buffer) => log.output(bytes);
-      shells = new JobShells({ bash: context.bash, env, home, privateDirectory, clock, onOutput }, () => spool.isFull);
+      const options = { bash: context.bash, env, home, mark, privateDirectory, clock, onOutput };
+      shells = new JobShells(options, () => spool.isFull);
       const steps = new JobSteps(job, log, shells, directory, stop);
       result = await withoutLeftovers(mark, context, () => steps.run());
     } finally {

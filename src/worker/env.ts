@@ -58,7 +58,7 @@ export async function readConfig(env: Env): Promise<Config> {
 
 async function parseConfig(env: Env): Promise<Config> {
   const issuer = parseIssuer(env.ISSUER);
-  const settings = parseSettings(env.SETTINGS);
+  const { settings, problem } = parseSettings(env.SETTINGS);
   const sealing = await parseHeldKeys([
     ["ACCESS_KEY_ENCRYPTION", env.ACCESS_KEY_ENCRYPTION],
     ["ACCESS_KEY_ENCRYPTION_2", env.ACCESS_KEY_ENCRYPTION_2],
@@ -73,13 +73,13 @@ async function parseConfig(env: Env): Promise<Config> {
   if (isShort)
     problems.push({ binding: "BOOTSTRAP_TOKEN", detail: `has fewer than ${bootstrapTokenChars} characters` });
   if (typeof issuer === "string") problems.push({ binding: "ISSUER", detail: issuer });
-  if (typeof settings === "string") problems.push({ binding: "SETTINGS", detail: settings });
+  if (problem !== null) problems.push({ binding: "SETTINGS", detail: problem });
   return {
     issuer: typeof issuer === "string" ? null : issuer,
     sealing,
     signing,
     bootstrapToken: bootstrapToken === "" || isShort ? null : bootstrapToken,
-    settings: readSettings(env),
+    settings,
     problems,
   };
 }
@@ -96,15 +96,16 @@ function parseIssuer(text: string | undefined): URL | string {
 
 /** Settings that fit, else the defaults: health names what is wrong with them. */
 export function readSettings(env: Env): Settings {
-  const settings = parseSettings(env.SETTINGS);
-  return typeof settings === "string" ? Settings.parse({}) : settings;
+  return parseSettings(env.SETTINGS).settings;
 }
 
-function parseSettings(text: string | undefined): Settings | string {
+function parseSettings(text: string | undefined): { settings: Settings; problem: string | null } {
+  const defaults = Settings.parse({});
   try {
     const parsed = Settings.safeParse(JSON.parse(text || "{}"));
-    return parsed.success ? parsed.data : `does not fit: look at ${parsed.error.issues[0]?.path.join(".") ?? "it"}`;
+    if (parsed.success) return { settings: parsed.data, problem: null };
+    return { settings: defaults, problem: `does not fit: look at ${parsed.error.issues[0]?.path.join(".") ?? "it"}` };
   } catch {
-    return "is not JSON";
+    return { settings: defaults, problem: "is not JSON" };
   }
 }

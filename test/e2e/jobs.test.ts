@@ -1,4 +1,6 @@
 /** The real agent and the real CLI as processes, against the real Worker. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,10 +45,7 @@ async function startAgent(...more: string[]): Promise<Running> {
   writeFileSync(tokenFile, stdout, { mode: 0o600 });
   const agent = startSignalbox(
     ["agent", "start", "--endpoint", harness.url.origin, "--token-file", tokenFile, ...more],
-    {
-      TMPDIR: folder,
-      SIGNALBOX_TOKEN: "must-not-be-seen-by-jobs",
-    },
+    { TMPDIR: folder, AWS_SECRET_ACCESS_KEY: "must-not-be-seen-by-jobs" },
   );
   agents.push(agent);
   return agent;
@@ -139,11 +138,36 @@ it("a job sees its token and its keys, nothing of its agent's credentials, and i
   for (const line of ["mode 400", "same", "token", "the value is ***"]) expect(stdout).toContain(line);
   expect(stdout).not.toContain("correct horse");
   expect(stdout).not.toContain("must-not-be-seen-by-jobs");
-  expect(stdout).not.toMatch(/sbx_|SIGNALBOX_|eyJ/);
+  expect(stdout).not.toMatch(/sbx_|SIGNALBOX_(?!JOB_MARK=)|eyJ/);
   const home = /home=(\/.*)=/.exec(stdout)?.[1] ?? "";
   expect(home).toContain(folder);
   expect(existsSync(home)).toBe(false);
 });
+
+it("an agent does not start with an API token in its environment, where jobs could read it", async () => {
+  const tokenFile = join(folder, "never-read");
+  writeFileSync(tokenFile, "a registration token", { mode: 0o600 });
+  const start = ["agent", "start", "--endpoint", harness.url.origin, "--token-file", tokenFile];
+  const { code, stderr } = await signalbox(start, { TMPDIR: folder, SIGNALBOX_TOKEN: world.owner });
+  expect(code).toBe(2);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toContain("SIGNALBOX_TOKEN");
+});
+
+it.each(["SIGINT", "SIGTERM"] as const)(
+  "%s ends a command that waits for standard input at once, with exit code 130",
+  async (signal) => {
+    const main = join(import.meta.dirname, "../../src/cli/main.ts");
+    const inspect = spawn(process.execPath, [main, "token", "inspect", "-"], { stdio: ["pipe", "ignore", "pipe"] });
+    const closed = once(inspect, "close");
+    // Once it has taken what stands in the pipe it waits for the rest.
+    await new Promise<void>((taken, failed) => {
+      inspect.stdin.write("x".repeat(1024 * 1024), (error) => (error ? failed(error) : taken()));
+    });
+    inspect.kill(signal);
+    expect(await closed).toEqual([130, null]);
+  },
+);
 
 it("an agent that is told to end when idle says goodbye and ends with exit code 0", async () => {
   const agent = await startAgent("--name", "idle-agent");

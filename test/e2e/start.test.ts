@@ -1,6 +1,16 @@
 /** `npm start`, as somebody meets it who has just cloned the repository. */
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +19,9 @@ import { type Finished, type Running, signalbox, startSignalbox } from "../suppo
 
 const demoSecret = "c4nary-Secret value/with+odd=characters";
 
+/** As somebody has it in his shell who also works with a real server. */
+const apiToken = "api-token-of-the-users-shell";
+
 let folder: string;
 let data: string;
 let first: Finished;
@@ -16,7 +29,10 @@ let first: Finished;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "signalbox-start-"));
   data = join(folder, "data");
-  first = await signalbox(["start", "--once", "--port", "0", "--data", data], { SIGNALBOX_DEMO_SECRET: demoSecret });
+  first = await signalbox(["start", "--once", "--port", "0", "--data", data], {
+    SIGNALBOX_DEMO_SECRET: demoSecret,
+    SIGNALBOX_TOKEN: apiToken,
+  });
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -58,8 +74,9 @@ it("a run leaves no process behind", () => {
 });
 
 it("a second start reuses what is there, stays up after its job, serves the CLI, and Ctrl-C ends all of it", async () => {
-  const running: Running = startSignalbox(["start", "--port", "0", "--data", data]);
+  const running: Running = startSignalbox(["start", "--port", "0", "--data", data], { SIGNALBOX_TOKEN: apiToken });
   await running.printed(/signalbox.* -- job run|another job/i);
+  expect(running.output()).toContain("jobs started here run as you and can read the data folder, secrets included");
   const { stdout, code } = await signalbox(["project", "list", "--data", data]);
   expect(code).toBe(0);
   expect(stdout).toContain("demo");
@@ -67,6 +84,24 @@ it("a second start reuses what is there, stays up after its job, serves the CLI,
   const { code: ended } = await running.ended;
   expect(ended).toBe(0);
   expect(processesOf(data)).toBe("");
+});
+
+it("its agent and its Worker have neither the shell's API token nor the demo's secret in their environment", async () => {
+  const env = { SIGNALBOX_TOKEN: apiToken, SIGNALBOX_DEMO_SECRET: demoSecret };
+  const running = startSignalbox(["start", "--port", "0", "--data", data], env);
+  await running.printed(/another job|-- job run/i);
+  const pids = processesOf(data)
+    .split("\n")
+    .map((line) => Number(line.trim().split(" ")[0]))
+    .filter((pid) => pid !== running.pid);
+  expect(pids.length).toBeGreaterThanOrEqual(2);
+  for (const pid of pids) {
+    const environment = readFileSync(`/proc/${pid}/environ`, "latin1");
+    expect(environment).toContain("PATH=");
+    for (const secret of [apiToken, demoSecret]) expect(environment).not.toContain(secret);
+  }
+  process.kill(running.pid, "SIGINT");
+  expect((await running.ended).code).toBe(0);
 });
 
 it("killed outright, it takes its Worker and its agent along", async () => {
@@ -97,19 +132,34 @@ it("a port in use is one clear sentence and exit code 1", async () => {
   expect(stderr).toContain(String(port));
 });
 
-it("a broken sealing key in the data folder is named, not quoted", async () => {
-  const broken = join(folder, "broken");
-  mkdirSync(broken, { mode: 0o700 });
+const sealingKeyOf16Bytes = Buffer.from("sixteen bytes ok").toString("base64");
+const signingKey = (bits: number) => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: bits });
+  return JSON.stringify({ ...privateKey.export({ format: "jwk" }), activates_at: 1 });
+};
+
+it.each([
+  ["ACCESS_KEY_ENCRYPTION", "of 16 bytes", sealingKeyOf16Bytes],
+  ["ACCESS_KEY_ENCRYPTION", "that is empty", ""],
+  ["SIGNING_KEY_1", "of a length that the Worker does not take", signingKey(2560)],
+])("a %s %s is named in one sentence, and not quoted", async (name, _, value) => {
+  const broken = mkdtempSync(join(folder, "broken-"));
   const secrets = readFileSync(join(data, "secrets.env"), "utf8");
-  const short = Buffer.from("sixteen bytes ok").toString("base64");
-  const lines = secrets
-    .split("\n")
-    .map((line) => line.replace(/^ACCESS_KEY_ENCRYPTION=.*/, `ACCESS_KEY_ENCRYPTION="${short}"`));
+  const lines = secrets.split("\n").map((line) => (line.startsWith(`${name}=`) ? `${name}='${value}'` : line));
   writeFileSync(join(broken, "secrets.env"), lines.join("\n"), { mode: 0o600 });
   const { code, stdout, stderr } = await signalbox(["start", "--once", "--port", "0", "--data", broken]);
   expect(code).toBe(1);
-  expect(stderr).toContain("ACCESS_KEY_ENCRYPTION");
-  expect(stdout + stderr).not.toContain(short);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toContain(`the Worker cannot use ${name}, which `);
+  expect(stderr).toContain(join(broken, "secrets.env"));
+  if (value !== "") expect(stdout + stderr).not.toContain(value.slice(0, 24));
+});
+
+it("without ssh-keygen it says so before it makes anything", async () => {
+  const other = join(folder, "never-made");
+  const { code, stderr } = await signalbox(["start", "--once", "--port", "0", "--data", other], { PATH: folder });
+  expect([code, stderr]).toEqual([1, "signalbox: ssh-keygen is missing: install openssh-client\n"]);
+  expect(existsSync(other)).toBe(false);
 });
 
 it("a folder that cannot be written is one clear sentence", async () => {

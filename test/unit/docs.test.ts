@@ -88,7 +88,10 @@ it("package-lock.json has an entry for every optional dependency of every platfo
   };
   for (const { optionalDependencies = {}, resolved } of Object.values(packages)) {
     for (const name of Object.keys(optionalDependencies)) {
-      expect(Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)), name).toBe(true);
+      expect(
+        Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)),
+        name,
+      ).toBe(true);
     }
     expect(resolved, "a lock that names a registry's address works with that registry alone").toBeUndefined();
   }

@@ -1,6 +1,6 @@
 /** Access keys in D1. Only ciphertext is written; lists never read it. */
 import { type AccessKey, type AccessKeyType, KeyPolicy } from "../../protocol/access-keys.ts";
-import type { Made } from "../crypto/retry.ts";
+import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";

@@ -5,7 +5,7 @@ import type { Person } from "../../protocol/principal.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
-import { retried } from "../crypto/retry.ts";
+import { createOnce } from "../crypto/create-once.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import { type SealContext, unreadable } from "../crypto/sealing.ts";
 import { type Bytes, fromUtf8, type Random, utf8 } from "../lib/bytes.ts";
@@ -120,17 +120,17 @@ async function create(
   };
   const details = { name: key.name, type: key.type };
   const audit = await auditRow({ action: "key.create", principal: person, projectId, keyId: key.id, details }, now);
-  try {
-    await sealer.write(() => db.batch([insertKey(db, stored), insertAudit(db, audit)]));
-    return { value: key, isNew: true };
-  } catch (error) {
-    if (!violatesUnique(error)) throw error;
-    const made = await findMadeKey(db, projectId, key.id);
-    const before = retried(made, { createdBy: person.id, requestMac: stored.requestMac });
-    if (before !== null) return before;
-    if (violatesUnique(error, "access_keys.id")) throw taken("/id", "is in use");
-    throw taken("/name", "is taken by another key of this project");
-  }
+  return createOnce({
+    value: key,
+    createdBy: person.id,
+    requestMac: stored.requestMac,
+    write: () => sealer.write(() => db.batch([insertKey(db, stored), insertAudit(db, audit)])),
+    find: () => findMadeKey(db, projectId, key.id),
+    refusal(error) {
+      if (violatesUnique(error, "access_keys.id")) return taken("/id", "is in use");
+      return violatesUnique(error) ? taken("/name", "is taken by another key of this project") : error;
+    },
+  });
 }
 
 async function sealSecret(sealer: Sealer, key: AccessKey, secret: Secret): Promise<Bytes | null> {

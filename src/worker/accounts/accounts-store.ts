@@ -1,7 +1,7 @@
 /** The organization, API tokens and socket tickets in D1. Tokens and tickets rest as SHA-256 digests. */
 import type { ApiToken } from "../../protocol/accounts.ts";
 import type { Role } from "../../protocol/principal.ts";
-import type { Made } from "../crypto/retry.ts";
+import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 

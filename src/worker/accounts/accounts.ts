@@ -4,9 +4,9 @@ import type { Listed, Page } from "../../protocol/list.ts";
 import { type Person, roleAtLeast } from "../../protocol/principal.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
+import { createOnce } from "../crypto/create-once.ts";
 import { equalDigests, newToken, sha256, tokenDigest } from "../crypto/digests.ts";
 import { type HeldKeys, sealSelfTest } from "../crypto/keyring.ts";
-import { retried } from "../crypto/retry.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import { firstSealingKey } from "../crypto/sealing-store.ts";
 import { type Random, utf8 } from "../lib/bytes.ts";
@@ -175,20 +175,15 @@ async function createToken(
     },
     now,
   );
-  try {
-    await db.batch([insertToken(db, stored), insertAudit(db, audit)]);
-  } catch (error) {
-    if (violatesForeignKey(error)) throw notFound();
-    if (!violatesUnique(error, "api_tokens.id")) throw error;
-    // The token itself was shown once and is gone.
-    const before = retried<ApiTokenCreated>(await findToken(db, stored.id), {
-      createdBy: person.id,
-      requestMac: stored.requestMac,
-    });
-    if (before !== null) return before;
-    throw error;
-  }
-  return { value: { ...shown(stored), token }, isNew: true };
+  return createOnce<ApiTokenCreated>({
+    value: { ...shown(stored), token },
+    createdBy: person.id,
+    requestMac: stored.requestMac,
+    write: () => db.batch([insertToken(db, stored), insertAudit(db, audit)]),
+    // Without the token itself: that was shown once and is gone.
+    find: () => findToken(db, stored.id),
+    refusal: (error) => (violatesForeignKey(error) ? notFound() : error),
+  });
 }
 
 async function revoke(ports: AccountsPorts, person: Person, id: string, made: boolean): Promise<void> {

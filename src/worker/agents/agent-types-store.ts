@@ -1,6 +1,6 @@
 /** Agent types and their registration tokens in D1. */
 import { type AgentType, AgentTypePolicy, type RegistrationToken } from "../../protocol/agent-types.ts";
-import type { Made } from "../crypto/retry.ts";
+import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";

@@ -10,8 +10,8 @@ import type { Person } from "../../protocol/principal.ts";
 import { endOf, mayDo, requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
+import { createOnce } from "../crypto/create-once.ts";
 import { newToken, sha256 } from "../crypto/digests.ts";
-import { retried } from "../crypto/retry.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import type { AgentTypeLookup } from "../jobs/start-job.ts";
 import { type Random, utf8 } from "../lib/bytes.ts";
@@ -127,16 +127,17 @@ async function create(ports: AgentTypesPorts, person: Person, request: AgentType
   const requestMac = await sealer.requestMac(request);
   const details = { agent_type_id: id, name };
   const audit = await auditRow({ action: "agent_type.create", principal: person, details }, now);
-  try {
-    await db.batch([...insertAgentType(db, agentType, requestMac, now), insertAudit(db, audit)]);
-    return { value: agentType, isNew: true };
-  } catch (error) {
-    if (violatesForeignKey(error)) throw refusedField("/policy/project_ids", "names a project that does not exist");
-    if (!violatesUnique(error)) throw error;
-    const before = retried(await findAgentType(db, id), { createdBy: person.id, requestMac });
-    if (before !== null) return before;
-    throw taken("/name", "is taken by another agent type");
-  }
+  return createOnce({
+    value: agentType,
+    createdBy: person.id,
+    requestMac,
+    write: () => db.batch([...insertAgentType(db, agentType, requestMac, now), insertAudit(db, audit)]),
+    find: () => findAgentType(db, id),
+    refusal(error) {
+      if (violatesForeignKey(error)) return refusedField("/policy/project_ids", "names a project that does not exist");
+      return violatesUnique(error) ? taken("/name", "is taken by another agent type") : error;
+    },
+  });
 }
 
 async function createRegistrationToken(
@@ -164,26 +165,20 @@ async function createRegistrationToken(
     expires_at: toTimestampOrNull(stored.expiresAt),
   };
   const audit = await auditRow({ action: "registration_token.create", principal: person, details }, now);
-  try {
-    await db.batch([insertRegistrationToken(db, stored), insertAudit(db, audit)]);
-  } catch (error) {
-    if (!violatesUnique(error, "registration_tokens.id")) throw error;
-    const before = retried(await findRegistrationToken(db, stored.id), {
-      createdBy: person.id,
-      requestMac: stored.requestMac,
-    });
-    if (before !== null) return before;
-    throw error;
-  }
-  const { id, uses: uses_left, expiresAt } = stored;
-  const created_at = toTimestamp(now);
-  const value = {
-    id,
+  const value: RegistrationToken = {
+    id: stored.id,
     agent_type_id: agentTypeId,
-    uses_left,
-    expires_at: toTimestampOrNull(expiresAt),
-    created_at,
+    uses_left: stored.uses,
+    expires_at: toTimestampOrNull(stored.expiresAt),
+    created_at: toTimestamp(now),
     token,
   };
-  return { value, isNew: true };
+  return createOnce({
+    value,
+    createdBy: person.id,
+    requestMac: stored.requestMac,
+    write: () => db.batch([insertRegistrationToken(db, stored), insertAudit(db, audit)]),
+    find: () => findRegistrationToken(db, stored.id),
+    refusal: (error) => error,
+  });
 }

@@ -2,6 +2,7 @@
 
 import type { RegisterRequest, SyncRequest } from "../../protocol/agent-protocol.ts";
 import type { Agent } from "../../protocol/agent-types.ts";
+import { sqlStatesBefore } from "../jobs/job-state.ts";
 import { jobColumns, jobTables, type StoredJob, toStoredJob } from "../jobs/jobs-store.ts";
 import type { Bytes } from "../lib/bytes.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
@@ -45,7 +46,7 @@ const touch = `
 const claim = `
   UPDATE jobs SET state = 'running', claim_number = claim_number + 1, claimed_at = ?2, started_at = ?2,
     handed_over_at = NULL, fetch_closed_at = NULL, agent_id = (SELECT id FROM agents WHERE token_digest = ?1)
-  WHERE state = 'queued' AND id = (
+  WHERE state IN (${sqlStatesBefore("claim")}) AND id = (
     SELECT j.id FROM agents a
       JOIN jobs j ON j.agent_type_id = a.agent_type_id AND j.state = 'queued'
       JOIN agent_type_projects p ON p.agent_type_id = a.agent_type_id AND p.project_id = j.project_id

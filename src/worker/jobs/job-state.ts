@@ -1,5 +1,5 @@
 /**
- * The job's state machine. Pure: it says what may follow what; jobs-store.ts guards each write by the old state.
+ * The job's state machine. Pure: it says what may follow what; each write in SQL is guarded by the states before it.
  *
  *   queued ──claim──▶ running ──finish──▶ finished (passed, failed, stopped)
  *     ▲                 │ │                  ▲
@@ -14,7 +14,8 @@ const next: Record<JobState, Partial<Record<JobTransition, JobState>>> = {
   // Nobody runs it yet: a stop ends it at once.
   queued: { claim: "running", stop: "finished", finish: "finished" },
   running: { release: "queued", stop: "stopping", finish: "finished" },
-  stopping: { stop: "stopping", finish: "finished" },
+  // Whoever asked first is who stopped it.
+  stopping: { finish: "finished" },
   finished: {},
 };
 
@@ -23,7 +24,14 @@ export function nextState(state: JobState, transition: JobTransition): JobState 
   return next[state][transition] ?? null;
 }
 
-/** The states from which a transition is open: the guard of its write. */
+/** The states from which a transition is open. */
 export function statesBefore(transition: JobTransition): JobState[] {
   return (Object.keys(next) as JobState[]).filter((state) => nextState(state, transition) !== null);
+}
+
+/** The same as a list for SQL's IN. */
+export function sqlStatesBefore(transition: JobTransition): string {
+  return statesBefore(transition)
+    .map((state) => `'${state}'`)
+    .join(", ");
 }

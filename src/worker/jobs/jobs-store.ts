@@ -1,11 +1,11 @@
 /** Jobs, their workflows and pipelines in D1. Every change of state is guarded by the state before it. */
 import { GitContext } from "../../protocol/git-context.ts";
 import type { Job, JobResult, JobState } from "../../protocol/jobs.ts";
-import type { Made } from "../crypto/retry.ts";
+import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
-import { statesBefore } from "./job-state.ts";
+import { sqlStatesBefore } from "./job-state.ts";
 
 interface JobRow {
   id: string;
@@ -170,7 +170,7 @@ export function finishJob(db: D1Database, finish: Finish, now: EpochMs): D1Prepa
   return db
     .prepare(
       `UPDATE jobs SET state = 'finished', result = ?, reason = ?, finished_at = ?, mask_key_id = NULL
-       WHERE id = ? AND claim_number = ? AND state IN (${quoted("finish")})`,
+       WHERE id = ? AND claim_number = ? AND state IN (${sqlStatesBefore("finish")})`,
     )
     .bind(finish.result, finish.reason, now, finish.id, finish.claimNumber);
 }
@@ -181,7 +181,7 @@ export function releaseJob(db: D1Database, id: string, claimNumber: number): D1P
     .prepare(
       `UPDATE jobs SET state = 'queued', agent_id = NULL, claimed_at = NULL, handed_over_at = NULL, started_at = NULL
        WHERE id = ? AND claim_number = ? AND handed_over_at IS NULL AND fetch_closed_at IS NULL
-         AND state IN (${quoted("release")})`,
+         AND state IN (${sqlStatesBefore("release")})`,
     )
     .bind(id, claimNumber);
 }
@@ -229,10 +229,4 @@ export function toStoredJob(raw: Record<string, unknown>): StoredJob {
     stopReason: row.stop_reason,
     createdAt: row.created_at as EpochMs,
   };
-}
-
-function quoted(transition: "finish" | "release"): string {
-  return statesBefore(transition)
-    .map((state) => `'${state}'`)
-    .join(", ");
 }

@@ -13,7 +13,7 @@ import { decide } from "../access-keys/key-policy.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
-import { retried } from "../crypto/retry.ts";
+import { createOnce, retried } from "../crypto/create-once.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import { type Random, utf8Length } from "../lib/bytes.ts";
 import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
@@ -112,20 +112,17 @@ async function insert(ports: StartJobPorts, person: Person, stored: NewJob): Pro
     { action: "job.start", principal: person, projectId: job.project_id, jobId: job.id, details },
     stored.createdAt,
   );
-  try {
-    await sealer.write(() => db.batch([...insertJob(db, stored), insertAudit(db, audit)]));
-    return { value: job, isNew: true };
-  } catch (error) {
-    if (violatesUnique(error, "jobs.id")) {
-      // A twin of this request came between.
-      const made = await findMadeJob(db, job.project_id, job.id);
-      const before = retried(made, { createdBy: person.id, requestMac: stored.requestMac });
-      if (before !== null) return before;
-      throw taken("/id", "is in use");
-    }
-    if (isGuardFailure(error)) throw refusedField("/spec/keys", "a key has been deleted meanwhile");
-    throw error;
-  }
+  return createOnce({
+    value: job,
+    createdBy: person.id,
+    requestMac: stored.requestMac,
+    write: () => sealer.write(() => db.batch([...insertJob(db, stored), insertAudit(db, audit)])),
+    find: () => findMadeJob(db, job.project_id, job.id),
+    refusal(error) {
+      if (isGuardFailure(error)) return refusedField("/spec/keys", "a key has been deleted meanwhile");
+      return violatesUnique(error, "jobs.id") ? taken("/id", "is in use") : error;
+    },
+  });
 }
 
 /** The git context that a caller's word gives: ref and commit, everything else derived (DESIGN section 8). */

@@ -1,6 +1,6 @@
 /** Projects in D1. */
 import { type Project, type ProjectPatch, ProjectSettings, Repository } from "../../protocol/projects.ts";
-import type { Made } from "../crypto/retry.ts";
+import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp } from "../lib/time.ts";

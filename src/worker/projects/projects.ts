@@ -5,7 +5,7 @@ import type { Project, ProjectCreate, ProjectPatch } from "../../protocol/projec
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
-import { retried } from "../crypto/retry.ts";
+import { createOnce } from "../crypto/create-once.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import type { Random } from "../lib/bytes.ts";
 import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
@@ -65,16 +65,18 @@ async function create(ports: ProjectsPorts, person: Person, request: ProjectCrea
   const project = { id, name, repository, settings, revision: 1, created_at: toTimestamp(now), created_by: person.id };
   const requestMac = await sealer.requestMac(request);
   const audit = await auditRow({ action: "project.create", principal: person, projectId: id, details: { name } }, now);
-  try {
-    await db.batch([insertProject(db, project, requestMac, now), insertAudit(db, audit)]);
-    return { value: project, isNew: true };
-  } catch (error) {
-    if (!violatesUnique(error)) throw error;
-    const before = retried(await findProject(db, id), { createdBy: person.id, requestMac });
-    if (before !== null) return before;
-    const isName = violatesUnique(error, "projects.name");
-    throw taken(isName ? "/name" : "/repository/name", "is taken by another project");
-  }
+  return createOnce({
+    value: project,
+    createdBy: person.id,
+    requestMac,
+    write: () => db.batch([insertProject(db, project, requestMac, now), insertAudit(db, audit)]),
+    find: () => findProject(db, id),
+    refusal(error) {
+      if (!violatesUnique(error)) return error;
+      const field = violatesUnique(error, "projects.name") ? "/name" : "/repository/name";
+      return taken(field, "is taken by another project");
+    },
+  });
 }
 
 async function change(

@@ -13,28 +13,32 @@ test("a job inherits the plain things of the machine, and nothing that could be 
     HOME: "/root",
     LANG: undefined,
   };
-  expect(jobEnvironment(agentEnv, "/job/home", new Map())).toEqual({
+  expect(jobEnvironment(agentEnv, { home: "/job/home", mark: "m4rk", requested: new Map() })).toEqual({
     PATH: "/bin",
     LC_TIME: "C",
     https_proxy: "http://proxy",
     HOME: "/job/home",
+    SIGNALBOX_JOB_MARK: "m4rk",
   });
 });
 
-test("what the job names wins over the machine, whatever its name", () => {
-  const env = jobEnvironment(
-    { PATH: "/bin" },
-    "/home",
-    new Map([
-      ["PATH", "/mine"],
-      ["SEMAPHORE_AGENT_TOKEN", "asked"],
-    ]),
-  );
-  expect(env).toEqual({ PATH: "/mine", HOME: "/home", SEMAPHORE_AGENT_TOKEN: "asked" });
+test("what the job names wins over the machine, whatever its name, but not over the mark of its processes", () => {
+  const requested = new Map([
+    ["PATH", "/mine"],
+    ["SEMAPHORE_AGENT_TOKEN", "asked"],
+    ["SIGNALBOX_JOB_MARK", "forged"],
+  ]);
+  const env = jobEnvironment({ PATH: "/bin" }, { home: "/home", mark: "m4rk", requested });
+  expect(env).toEqual({
+    PATH: "/mine",
+    HOME: "/home",
+    SEMAPHORE_AGENT_TOKEN: "asked",
+    SIGNALBOX_JOB_MARK: "m4rk",
+  });
 });
 
 test("a job always finds its tools, even under an agent without a PATH", () => {
-  expect(jobEnvironment({}, "/home", new Map()).PATH).toContain("/usr/bin");
+  expect(jobEnvironment({}, { home: "/home", mark: "m4rk", requested: new Map() }).PATH).toContain("/usr/bin");
 });
 
 test("names are exported sorted, values are never shown", () => {

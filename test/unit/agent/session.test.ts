@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
-import { AgentRefused, runAgent } from "../../../src/agent/agent.ts";
+import { AgentRefused, AgentUnreachable, runAgent } from "../../../src/agent/agent.ts";
 import { fakeClock } from "./fake-clock.ts";
 
 interface Call {
@@ -46,7 +46,7 @@ function told(action: string, rest: object = {}): Reply {
 
 test("a registration that the server cannot answer is tried 30 times, a second apart", async () => {
   const { ended, calls, clock } = agent(() => ({ status: 500 }), { registers: false });
-  await expect(ended).rejects.toThrow(AgentRefused);
+  await expect(ended).rejects.toThrow(AgentUnreachable);
   expect(calls).toHaveLength(30);
   expect(clock.slept).toEqual(Array(29).fill(1000));
 });

@@ -11,10 +11,10 @@ export interface Asked {
   body: unknown;
 }
 
-/** `METHOD /path` (without query) to what is answered: a body with 200, or a status and a body. */
+/** `METHOD /path` (without query) to what is answered: a body with 200; anything else gets status `unknown`. */
 export type Table = Record<string, unknown | ((asked: Asked) => unknown)>;
 
-export async function fakeApi(table: Table) {
+export async function fakeApi(table: Table, unknown = 404) {
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {
     const body = await text(request);
@@ -28,7 +28,7 @@ export async function fakeApi(table: Table) {
     asked.push(call);
     const entry = table[`${call.method} ${url.split("?")[0]}`];
     const answer: unknown = typeof entry === "function" ? entry(call) : entry;
-    response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
+    response.writeHead(answer === undefined ? unknown : 200, { "content-type": "application/json" });
     response.end(JSON.stringify(answer ?? null));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -85,10 +85,32 @@ describe("token inspect", () => {
     expect(JSON.parse(stdout)).toMatchObject({ claims: { jti: "1123" }, verdict: { kind: "refused" } });
   });
 
-  test("exits 0 where the issuer cannot be reached, and says so", async () => {
+  test("exits 3 where the issuer cannot be reached, and says so: what was not verified is no success", async () => {
     const text = token({ issuer: "http://127.0.0.1:9" });
     const { code, stdout } = await runCli(["token", "inspect", "-"], { stdin: text });
-    expect([code, stdout]).toEqual([0, expect.stringContaining("not verified, the issuer cannot be reached")]);
+    expect([code, stdout]).toEqual([3, expect.stringContaining("not verified, the issuer cannot be reached")]);
+  });
+
+  test("exits 3 where the issuer is there and its keys are not", async () => {
+    const nowhere = { issuer: () => issuer.url, keys: "http://127.0.0.1:9/jwks.json" };
+    const path = "GET /.well-known/openid-configuration";
+    await issuer.close();
+    issuer = await fakeApi({ [path]: () => ({ issuer: nowhere.issuer(), jwks_uri: nowhere.keys }) });
+    const { code, stdout } = await runCli(["token", "inspect", "-"], { stdin: token() });
+    expect([code, stdout]).toEqual([3, expect.stringContaining(nowhere.keys)]);
+  });
+
+  test("with --offline decodes alone, exits 0, asks nobody and calls nothing verified", async () => {
+    const { code, stdout } = await runCli(["token", "inspect", "-", "--offline"], { stdin: altered(token()) });
+    expect([code, stdout]).toEqual([0, expect.stringContaining("not verified, as asked")]);
+    expect(issuer.asked).toEqual([]);
+    const json = await runCli(["token", "inspect", "-", "--offline", "--json"], { stdin: token() });
+    expect(JSON.parse(json.stdout).verdict).toEqual({ kind: "unchecked" });
+  });
+
+  test("cannot both verify nothing and demand an issuer", async () => {
+    const { code } = await runCli(["token", "inspect", "-", "--offline", "--issuer", issuer.url], { stdin: token() });
+    expect(code).toBe(2);
   });
 
   test("exits 2 for what is no token", async () => {

@@ -4,17 +4,19 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { newSealingKey, newSigningKey } from "../../../src/cli/commands/keygen.ts";
+import { newSealingKey } from "../../../src/cli/commands/keygen.ts";
 import { childEnvironment } from "../../../src/cli/start/child.ts";
 import { openDataFolder } from "../../../src/cli/start/data-folder.ts";
 import { demoCommands } from "../../../src/cli/start/demo-job.ts";
 import { demoSecret, secretFingerprint } from "../../../src/cli/start/demo-secret.ts";
 import { filesHolding } from "../../../src/cli/start/leaks.ts";
 import { freePort } from "../../../src/cli/start/port.ts";
+import { closingWords } from "../../../src/cli/start/progress.ts";
 import { loadSecrets } from "../../../src/cli/start/secrets.ts";
 import { newSshKey } from "../../../src/cli/start/ssh-key.ts";
 import { type Evidence, summarize } from "../../../src/cli/start/summary.ts";
 import type { LogRecord } from "../../../src/client/log-assembler.ts";
+import { inProcess, runCli } from "./support.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -75,43 +77,27 @@ describe("local secrets", () => {
     expect(await modeOf(path)).toBe(0o600);
   });
 
-  const sealing = newSealingKey();
-  for (const [what, change, message] of [
-    [
-      "a sealing key of 16 bytes",
-      { ACCESS_KEY_ENCRYPTION: "AAAAAAAAAAAAAAAAAAAAAA==" },
-      /ACCESS_KEY_ENCRYPTION is base64 of 16 bytes/,
-    ],
-    [
-      "a sealing key that is no base64",
-      { ACCESS_KEY_ENCRYPTION: "not base64!" },
-      /ACCESS_KEY_ENCRYPTION is not base64/,
-    ],
-    ["no sealing key", { ACCESS_KEY_ENCRYPTION: "" }, /ACCESS_KEY_ENCRYPTION is missing/],
-    ["a bad second sealing key", { ACCESS_KEY_ENCRYPTION_2: "x" }, /ACCESS_KEY_ENCRYPTION_2 is not base64/],
-    ["a signing key that is no JSON", { SIGNING_KEY_1: "{" }, /SIGNING_KEY_1 is malformed/],
-    [
-      "a public signing key",
-      { SIGNING_KEY_1: '{"kty":"RSA","n":"AQ","e":"AQAB","activates_at":1}' },
-      /SIGNING_KEY_1 is malformed/,
-    ],
-    ["no bootstrap token", { BOOTSTRAP_TOKEN: "" }, /BOOTSTRAP_TOKEN is missing/],
-  ] as const) {
-    test(`with ${what} are refused in one sentence that quotes nothing, and stay as they are`, async () => {
-      const good = {
-        ACCESS_KEY_ENCRYPTION: sealing,
-        SIGNING_KEY_1: await newSigningKey(2048, 1),
-        BOOTSTRAP_TOKEN: "b",
-      };
-      const path = join(folder, "secrets.env");
-      const lines = Object.entries({ ...good, ...change }).map(([name, value]) => `${name}='${value}'`);
-      await writeFile(path, lines.join("\n"));
-      const error = await loadSecrets(path).catch((caught: Error) => caught);
-      expect(error).toMatchObject({ name: "Failure", message: expect.stringMatching(message) });
-      expect((error as Error).message).not.toContain("\n");
-      expect(await readFile(path, "utf8")).toBe(lines.join("\n"));
-    });
-  }
+  test("that are damaged stay as they are: the Worker names what it cannot use", async () => {
+    const path = join(folder, "secrets.env");
+    await writeFile(path, "ACCESS_KEY_ENCRYPTION='not base64!'\n");
+    expect(await loadSecrets(path)).toEqual({ secrets: { ACCESS_KEY_ENCRYPTION: "not base64!" }, made: false });
+    expect(await readFile(path, "utf8")).toBe("ACCESS_KEY_ENCRYPTION='not base64!'\n");
+  });
+});
+
+test("without ssh-keygen a start ends in one sentence that says what to install, and makes nothing", async () => {
+  const data = join(folder, "data");
+  const { code, stderr } = await runCli(["start", "--data", data], { env: { PATH: folder } });
+  expect([code, stderr]).toEqual([1, "ssh-keygen is missing: install openssh-client"]);
+  await expect(stat(data)).rejects.toThrow(/ENOENT/);
+});
+
+test("the closing words say what jobs started here can read", async () => {
+  const opened = await openDataFolder(join(folder, "data"));
+  const { cli } = inProcess();
+  const words = (await closingWords("http://127.0.0.1:8787", opened, cli)).join("\n");
+  opened.release();
+  expect(words).toContain("jobs started here run as you and can read the data folder, secrets included");
 });
 
 describe("the demo's secret", () => {

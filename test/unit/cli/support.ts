@@ -11,10 +11,27 @@ export interface Ran {
   stderr: string;
 }
 
-export async function runCli(
-  argv: readonly string[],
-  surroundings: { env?: Record<string, string>; stdin?: string } = {},
-): Promise<Ran> {
+export interface Surroundings {
+  env?: Record<string, string>;
+  stdin?: string;
+}
+
+export async function runCli(argv: readonly string[], surroundings: Surroundings = {}): Promise<Ran> {
+  const { ran, program } = inProcess(surroundings);
+  try {
+    await program.parseAsync(["node", "signalbox", ...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) ran.code = error.exitCode === 0 ? 0 : 2;
+    else {
+      ran.code = exitCodeOf(error);
+      ran.stderr += describeError(error);
+    }
+  }
+  return ran;
+}
+
+/** What a command is handed, and where its output is caught. */
+export function inProcess(surroundings: Surroundings = {}) {
   const ran: Ran = { code: 0, stdout: "", stderr: "" };
   const sink = (name: "stdout" | "stderr") => ({
     write: (text: string) => {
@@ -33,14 +50,5 @@ export async function runCli(
     },
   };
   const program = createProgram(cli, { writeOut: sink("stdout").write, writeErr: sink("stderr").write });
-  try {
-    await program.parseAsync(["node", "signalbox", ...argv]);
-  } catch (error) {
-    if (error instanceof CommanderError) ran.code = error.exitCode === 0 ? 0 : 2;
-    else {
-      ran.code = exitCodeOf(error);
-      ran.stderr += describeError(error);
-    }
-  }
-  return ran;
+  return { ran, cli, program };
 }

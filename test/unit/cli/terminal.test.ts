@@ -22,11 +22,24 @@ describe("a job's output on a terminal", () => {
     ["uses no 8-bit controls", "\u009b2J", "<U+009B>2J"],
     ["rubs nothing out", "abc\b\b\bxyz", "abc␈␈␈xyz"],
     ["reorders no text", "a\u202eb", "a<U+202E>b"],
+    ["hides no direction mark", "a\u200eb\u200fc\u061cd", "a<U+200E>b<U+200F>c<U+061C>d"],
+    ["hides no text (SGR 8)", "\u001b[8mrm -rf\u001b[0m", "␛[8mrm -rf\u001b[0m"],
+    ["hides no text among other styles", "\u001b[1;31;08m", "␛[1;31;08m"],
+    [
+      "hides no text behind half a colour",
+      "\u001b[38;5;1;8m\u001b[38:5;8m\u001b[38;2;8m",
+      "␛[38;5;1;8m␛[38:5;8m␛[38;2;8m",
+    ],
     ["takes back no line", "secret\rhidden", "secret\nhidden"],
     ["ends lines as Windows does, too", "a\r\nb", "a\nb"],
   ]) {
     test(what ?? "", () => expect(filtered(text ?? "")).toBe(shown));
   }
+
+  test("keeps colours whose number is 8", () => {
+    const text = "\u001b[38;5;8mgrey\u001b[48;2;8;8;8m\u001b[38:5:8m\u001b[28;0m";
+    expect(filtered(text)).toBe(text);
+  });
 
   test("is filtered the same wherever it is cut", () => {
     const text = "a\u001b[31mred\u001b[0m\r\nb\rc\u001b[2Jd\u001b]0;t\u0007\r";
@@ -52,7 +65,7 @@ test("a name stays on its line and colours nothing", () => {
 });
 
 test("JSON holds no byte that a terminal obeys, and still says the same", () => {
-  const value = { a: "\u009b2J\u202e\u001b[2J\u007f" };
+  const value = { a: "\u009b2J\u202e\u200e\u200f\u061c\u001b[2J\u007f" };
   const text = printableJson(value);
   expect(text).toMatch(/^[\x20-\x7e]*$/);
   expect(JSON.parse(text)).toEqual(value);

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { KeyPolicy } from "../../../../src/protocol/access-keys.ts";
+import { GitContext } from "../../../../src/protocol/git-context.ts";
+import { Job } from "../../../../src/protocol/jobs.ts";
 import { limits } from "../../../../src/protocol/limits.ts";
 import { ProblemCode } from "../../../../src/protocol/problem.ts";
 import { routeTable } from "../../../../src/worker/app.ts";
@@ -19,12 +22,22 @@ interface Operation {
   requestBody?: { content: Record<string, { schema: unknown }> };
   responses: Record<string, unknown>;
 }
-const document = openApiDocument(routes, "1.2.3");
+const document = openApiDocument(routes, { Job, GitContext, KeyPolicy }, "1.2.3");
 const paths = document.paths as Record<string, Record<string, Operation>>;
 const operationOf = ({ method, path }: (typeof routes)[number]) =>
   paths[path.replaceAll(/:([a-z_]+)/g, "{$1}")]?.[method.toLowerCase()];
 
 describe("the OpenAPI document", () => {
+  test("refers to its named schemas, and each of them is there and says something of its own", () => {
+    const { schemas } = document.components as { schemas: Record<string, { $ref?: string }> };
+    const refs = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/([A-Za-z]+)"/g)].map(
+      ([, name]) => name,
+    );
+    expect(new Set(refs)).toEqual(new Set(["GitContext", "Job", "KeyPolicy", "KeyPolicyInput", "Problem"]));
+    for (const name of refs) expect(schemas[name ?? ""]?.$ref, name).toBeUndefined();
+    for (const name of refs) expect(schemas[name ?? ""], name).toBeDefined();
+  });
+
   test("has every route, and none besides", () => {
     for (const route of routes) expect(operationOf(route), `${route.method} ${route.path}`).toBeDefined();
     const operations = Object.values(paths).flatMap((path) => Object.keys(path));

@@ -9,7 +9,7 @@ const transitions: JobTransition[] = ["claim", "release", "stop", "finish"];
 const table: Record<JobState, Record<JobTransition, JobState | null>> = {
   queued: { claim: "running", release: null, stop: "finished", finish: "finished" },
   running: { claim: null, release: "queued", stop: "stopping", finish: "finished" },
-  stopping: { claim: null, release: null, stop: "stopping", finish: "finished" },
+  stopping: { claim: null, release: null, stop: null, finish: "finished" },
   finished: { claim: null, release: null, stop: null, finish: null },
 };
 

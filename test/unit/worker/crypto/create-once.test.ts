@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { retried } from "../../../../src/worker/crypto/retry.ts";
+import { retried } from "../../../../src/worker/crypto/create-once.ts";
 import { faultOf } from "../fixtures.ts";
 
 const mac = Uint8Array.of(1, 2, 3);
