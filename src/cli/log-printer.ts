@@ -21,9 +21,9 @@ function rawPrinter(output: Output): LogPrinter {
   return {
     print(record) {
       if (record.kind === "event") {
-        output.raw(record.carried ?? "");
+        // Any event may have output: masking holds some of it back until the next event (DESIGN section 10).
+        output.raw(record.event.output ?? "");
         if (record.event.event === "cmd_started") output.raw(`${record.event.directive}\n`);
-        if (record.event.event === "cmd_output") output.raw(record.event.output);
       } else if (record.kind !== "end") {
         output.note(aside(record));
       }
@@ -53,8 +53,8 @@ function humanPrinter(output: Output): LogPrinter {
   return {
     print(record) {
       if (record.kind !== "event") return line(paint(output.colour, "yellow", aside(record)));
-      if (record.carried) text(filter.push(record.carried));
-      if (record.event.event === "cmd_output") return text(filter.push(record.event.output));
+      if (record.event.output) text(filter.push(record.event.output));
+      if (record.event.event === "cmd_output") return;
       for (const own of describe(record.event, output.colour)) line(own);
     },
     end() {

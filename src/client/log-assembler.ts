@@ -8,8 +8,7 @@ import { decodeFrame, type FrameHeader } from "../protocol/log-frames.ts";
 import { parseJson } from "./errors.ts";
 
 export type LogRecord =
-  /** `carried`: output that masking held back until this event, which is itself no output (DESIGN section 10). */
-  | { kind: "event"; position: number; event: LogEvent; carried?: string }
+  | { kind: "event"; position: number; event: LogEvent }
   /** The events from `position` up to `until` never arrived. */
   | { kind: "gap"; position: number; until: number }
   | { kind: "notice"; position: number; text: string }
@@ -72,12 +71,10 @@ export class LogAssembler {
 
   #event(position: number, line: string): LogRecord[] {
     if (position < this.#position) return [];
-    const json = parseJson(line);
-    const parsed = LogEvent.safeParse(json);
+    const parsed = LogEvent.safeParse(parseJson(line));
     if (!parsed.success) throw new BrokenLog(`what stands at position ${position} is no event`);
     this.#advance(position + 1);
-    const carried = parsed.data.event === "cmd_output" ? undefined : outputOf(json);
-    return [{ kind: "event", position, event: parsed.data, ...(carried ? { carried } : {}) }];
+    return [{ kind: "event", position, event: parsed.data }];
   }
 
   #gap(position: number, until: number): LogRecord[] {
@@ -133,11 +130,6 @@ function linesOf(bytes: Uint8Array): string[] {
   const lines = decoder.decode(bytes).split("\n");
   if (lines.at(-1) === "") lines.pop();
   return lines;
-}
-
-function outputOf(json: unknown): string | undefined {
-  if (typeof json !== "object" || json === null || !("output" in json)) return undefined;
-  return typeof json.output === "string" ? json.output : undefined;
 }
 
 function occurrences(texts: readonly string[], wanted: string): number {

@@ -1,13 +1,22 @@
 /**
  * The five log events of the Semaphore agent, one JSON object a line (AGENT-PROTOCOL section 5.1).
  * Timestamps are whole Unix seconds. An event's position is its index in the job's log, from 0.
+ *
+ * A stored event that is no cmd_output may have the field `output` as well: output from before the event, which
+ * masking held back until it came. Agents do not send it; whoever shows a log shows it, ahead of the event.
  */
 import * as z from "zod";
 
 const timestamp = z.int();
+const heldBack = z.string().optional();
 
-export const JobStartedEvent = z.object({ event: z.literal("job_started"), timestamp });
-export const CmdStartedEvent = z.object({ event: z.literal("cmd_started"), timestamp, directive: z.string() });
+export const JobStartedEvent = z.object({ event: z.literal("job_started"), timestamp, output: heldBack });
+export const CmdStartedEvent = z.object({
+  event: z.literal("cmd_started"),
+  timestamp,
+  directive: z.string(),
+  output: heldBack,
+});
 export const CmdOutputEvent = z.object({ event: z.literal("cmd_output"), timestamp, output: z.string() });
 export const CmdFinishedEvent = z.object({
   event: z.literal("cmd_finished"),
@@ -16,11 +25,13 @@ export const CmdFinishedEvent = z.object({
   exit_code: z.int(),
   started_at: z.int(),
   finished_at: z.int(),
+  output: heldBack,
 });
 export const JobFinishedEvent = z.object({
   event: z.literal("job_finished"),
   timestamp,
   result: z.enum(["passed", "failed", "stopped"]),
+  output: heldBack,
 });
 
 export const LogEvent = z.discriminatedUnion("event", [

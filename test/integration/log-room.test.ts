@@ -111,7 +111,7 @@ class TestViewer {
 
   get outputs(): string[] {
     return this.records.map((record) => {
-      if (record.kind === "event") return "output" in record.event ? record.event.output : record.event.event;
+      if (record.kind === "event") return record.event.output ?? record.event.event;
       if (record.kind === "gap") return `gap ${record.position}-${record.until}`;
       return record.kind === "notice" ? `notice ${record.text}` : `end ${record.position} ${record.result}`;
     });

@@ -35,9 +35,7 @@ async function finish({ jobId, agent }: Running, result = "passed"): Promise<voi
 const lines = (from: number, until: number) =>
   Array.from({ length: until - from }, (_, index) => output(`line ${from + index}\n`));
 const textOf = (records: readonly LogRecord[]) =>
-  records
-    .map((record) => (record.kind === "event" && "output" in record.event ? record.event.output : `${record.kind}\n`))
-    .join("");
+  records.map((record) => (record.kind === "event" ? (record.event.output ?? "event\n") : `${record.kind}\n`)).join("");
 
 interface Watch {
   readonly records: LogRecord[];

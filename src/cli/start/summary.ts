@@ -53,12 +53,10 @@ function outcomeOf(records: readonly LogRecord[], directive: string): Ran {
   for (const record of records) {
     if (record.kind !== "event") continue;
     const { event } = record;
-    if (inside) found.output += record.carried ?? "";
+    if (inside) found.output += event.output ?? "";
     if (event.event === "cmd_started") {
       inside = event.directive === directive;
       if (inside) found = { output: "", exitCode: null };
-    } else if (inside && event.event === "cmd_output") {
-      found.output += event.output;
     } else if (inside && event.event === "cmd_finished") {
       found.exitCode = event.exit_code;
       inside = false;
@@ -69,11 +67,7 @@ function outcomeOf(records: readonly LogRecord[], directive: string): Ran {
 
 /** Looks at every text of the log, and at the outputs joined: a value may be cut over two events. */
 function holds(records: readonly LogRecord[], secret: string): boolean {
-  const outputs = records.map((record) =>
-    record.kind !== "event"
-      ? ""
-      : (record.carried ?? "") + (record.event.event === "cmd_output" ? record.event.output : ""),
-  );
+  const outputs = records.map((record) => (record.kind === "event" ? (record.event.output ?? "") : ""));
   const escaped = JSON.stringify(secret).slice(1, -1);
   return outputs.join("").includes(secret) || records.some((record) => JSON.stringify(record).includes(escaped));
 }

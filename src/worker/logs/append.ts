@@ -2,18 +2,20 @@
  * From the body of a push to events as they are stored: masked, with known fields only, in the protocol's key
  * order, one for each line whatever the line holds, so that positions stay. Pure. What is stored already is not
  * even parsed.
+ *
+ * Outputs are masked joined, from one other event to the next. What an earlier push left waiting begins the first
+ * event's `output`, which an event that is no cmd_output has for this alone.
  */
 
 import type * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { type CmdOutputEvent, LogEvent } from "../../protocol/log-events.ts";
-import { fromUtf8, utf8 } from "../lib/bytes.ts";
+import { concat, fromUtf8, fromUtf8Strict, utf8 } from "../lib/bytes.ts";
 import type { EpochSeconds } from "../lib/time.ts";
+import { type Matcher, maskText } from "./mask.ts";
+import { type Carry, type Held, maskOutputs, nothingHeld } from "./mask-stream.ts";
 
 type CmdOutput = z.infer<typeof CmdOutputEvent>;
-
-/** Replaces what must not be shown; answers the same string where there is nothing of that kind. */
-export type Mask = (text: string) => string;
 
 export type PushBody =
   | { readonly kind: "lines"; readonly lines: readonly Uint8Array[] }
@@ -45,16 +47,84 @@ export function readStartFrom(text: string | null): number | null {
   return text !== null && /^\d{1,12}$/.test(text) ? Number(text) : null;
 }
 
-/** One line as it is stored, its line end included. */
-export function encodeLine(line: Uint8Array, mask: Mask, now: EpochSeconds): Uint8Array {
-  const text = fromUtf8(line);
-  const plain = readPlainOutput(text);
-  if (plain !== null) {
-    const output = mask(plain.output);
-    // The very characters that came, where they were read whole and hold nothing to hide.
-    return utf8(output === plain.output ? `${text}\n` : encodeEvent({ ...plain, output }));
+export interface EncodedLines {
+  /** Each with its line end. */
+  readonly lines: readonly Uint8Array[];
+  /** What waits for the next push. */
+  readonly carry: Carry | null;
+}
+
+/** Lines as they are stored; `held` waited for the first of them. */
+export function encodeLines(
+  lines: readonly Uint8Array[],
+  { held, matcher, now }: { held: Held; matcher: Matcher; now: EpochSeconds },
+): EncodedLines {
+  const encoded: Uint8Array[] = [];
+  let waiting = held;
+  let carry: Carry | null = null;
+  for (const { outputs, other } of stretchesOf(lines.map((line) => readLine(line, now)))) {
+    const texts = outputs.map(({ event }) => event.output);
+    // With no output before it the other event itself takes what waited for it.
+    const isBare = texts.length === 0;
+    const masked = maskOutputs(isBare ? [""] : texts, { held: waiting, matcher, isOpen: other === null });
+    for (const [at, line] of outputs.entries()) encoded.push(encodeOutput(line, masked.outputs[at] ?? ""));
+    if (other !== null) encoded.push(encodeOther(other, isBare ? (masked.outputs[0] ?? "") : "", matcher));
+    carry = masked.carry;
+    waiting = nothingHeld;
   }
-  return utf8(encodeEvent(maskEvent(readEvent(text) ?? emptyOutput(now), mask)));
+  return { lines: encoded, carry };
+}
+
+type OtherEvent = Exclude<LogEvent, CmdOutput>;
+
+interface ReadLine<Event extends LogEvent = LogEvent> {
+  readonly event: Event;
+  /** Its line, where that says exactly this event and nothing else. */
+  readonly exact: Uint8Array | null;
+}
+
+/** Outputs that follow each other, and the other event that ends them; null at the end of the push. */
+interface Stretch {
+  readonly outputs: readonly ReadLine<CmdOutput>[];
+  readonly other: OtherEvent | null;
+}
+
+function stretchesOf(lines: readonly ReadLine[]): Stretch[] {
+  const stretches: Stretch[] = [];
+  let outputs: ReadLine<CmdOutput>[] = [];
+  for (const { event, exact } of lines) {
+    if (event.event === "cmd_output") {
+      outputs.push({ event, exact });
+    } else {
+      stretches.push({ outputs, other: event });
+      outputs = [];
+    }
+  }
+  return outputs.length === 0 ? stretches : [...stretches, { outputs, other: null }];
+}
+
+const lineEnd = Uint8Array.of(0x0a);
+
+function encodeOutput({ event, exact }: ReadLine<CmdOutput>, output: string): Uint8Array {
+  // The very characters that came, where they hold nothing to hide.
+  if (exact !== null && output === event.output) return concat(exact, lineEnd);
+  return encodeEvent({ ...event, output });
+}
+
+/** `released`: what waited for this event. */
+function encodeOther(event: OtherEvent, released: string, matcher: Matcher): Uint8Array {
+  const output = released === "" ? undefined : released;
+  if (event.event !== "cmd_started" && event.event !== "cmd_finished") return encodeEvent({ ...event, output });
+  return encodeEvent({ ...event, directive: maskText(event.directive, matcher), output });
+}
+
+function readLine(line: Uint8Array, now: EpochSeconds): ReadLine {
+  const output = readPlainOutput(line);
+  // Half a surrogate pair would join with the other half, in the next event, to what was searched for in vain.
+  if (output?.output.isWellFormed()) return { event: output, exact: line };
+  const event = output ?? readEvent(fromUtf8(line)) ?? { event: "cmd_output", timestamp: now, output: "" };
+  if (event.event !== "cmd_output") return { event, exact: null };
+  return { event: { ...event, output: event.output.toWellFormed() }, exact: null };
 }
 
 const plainStart = '{"event":"cmd_output","timestamp":';
@@ -64,8 +134,9 @@ const plainMiddle = ',"output":"';
  * The fast path: a line that is exactly `{"event":"cmd_output","timestamp":N,"output":"…"}`. What stands between
  * is one JSON string and nothing else, so no second `output` can hide in it.
  */
-function readPlainOutput(text: string): CmdOutput | null {
-  if (!text.startsWith(plainStart) || !text.endsWith('"}')) return null;
+function readPlainOutput(line: Uint8Array): CmdOutput | null {
+  const text = strictText(line);
+  if (!text?.startsWith(plainStart) || !text.endsWith('"}')) return null;
   const middle = text.indexOf(plainMiddle, plainStart.length);
   if (middle < 0) return null;
   const digits = text.slice(plainStart.length, middle);
@@ -74,44 +145,47 @@ function readPlainOutput(text: string): CmdOutput | null {
   return typeof output === "string" ? { event: "cmd_output", timestamp: Number(digits), output } : null;
 }
 
-/** Unknown fields are stripped; of a repeated one the last counts, and the others are gone. */
+function strictText(line: Uint8Array): string | null {
+  try {
+    return fromUtf8Strict(line);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Unknown fields are stripped; of a repeated one the last counts, and the others are gone. Beside a cmd_output the
+ * field `output` is ours: an agent's is unknown.
+ */
 function readEvent(text: string): LogEvent | null {
-  const parsed = LogEvent.safeParse(parseJson(text));
+  const json = parseJson(text);
+  if (typeof json === "object" && json !== null && "event" in json && json.event !== "cmd_output") {
+    Reflect.deleteProperty(json, "output");
+  }
+  const parsed = LogEvent.safeParse(json);
   return parsed.success ? parsed.data : null;
 }
 
-function emptyOutput(now: EpochSeconds): CmdOutput {
-  return { event: "cmd_output", timestamp: now, output: "" };
-}
-
-function maskEvent(event: LogEvent, mask: Mask): LogEvent {
-  if (event.event === "cmd_output") return { ...event, output: mask(event.output) };
-  if (event.event === "cmd_started" || event.event === "cmd_finished") {
-    return { ...event, directive: mask(event.directive) };
-  }
-  return event;
-}
-
-/** Key order as AGENT-PROTOCOL section 5.1 has it, whatever order it came in. */
-function encodeEvent(event: LogEvent): string {
-  return `${JSON.stringify(ordered(event))}\n`;
+/** Key order as AGENT-PROTOCOL section 5.1 has it, whatever order it came in; our own `output` stands last. */
+function encodeEvent(event: LogEvent): Uint8Array {
+  return utf8(`${JSON.stringify(ordered(event))}\n`);
 }
 
 function ordered(event: LogEvent): LogEvent {
-  const { timestamp } = event;
+  const { timestamp, output } = event;
   switch (event.event) {
     case "job_started":
-      return { event: event.event, timestamp };
+      return { event: event.event, timestamp, output };
     case "cmd_started":
-      return { event: event.event, timestamp, directive: event.directive };
+      return { event: event.event, timestamp, directive: event.directive, output };
     case "cmd_output":
       return { event: event.event, timestamp, output: event.output };
     case "cmd_finished": {
       const { directive, exit_code, started_at, finished_at } = event;
-      return { event: event.event, timestamp, directive, exit_code, started_at, finished_at };
+      return { event: event.event, timestamp, directive, exit_code, started_at, finished_at, output };
     }
     case "job_finished":
-      return { event: event.event, timestamp, result: event.result };
+      return { event: event.event, timestamp, result: event.result, output };
   }
 }
 

@@ -11,7 +11,8 @@ import { Fault } from "../lib/fault.ts";
 import { type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
 import { readPosition, readStartFrom } from "./append.ts";
 import { type ArmedJob, LogStore, type RoomState } from "./log-store.ts";
-import { type Matcher, maskText } from "./mask.ts";
+import { type Matcher, maskMark } from "./mask.ts";
+import { isHiding } from "./mask-stream.ts";
 import { Masking } from "./masking.ts";
 import { type EventsPage, readPage } from "./page.ts";
 import type { LogRoomPorts } from "./ports.ts";
@@ -41,6 +42,9 @@ const armsMax = 20;
 
 /** When deadlines could not be asked for (the database is away), they are asked for again after this long. */
 const deadlineRetrySeconds = 15;
+
+/** A log that ends in mid-command has no event left for what masking held back, and a notice takes no position. */
+const heldBackNotice = `The output ends in what may be the beginning of a secret: ${maskMark}`;
 
 export abstract class LogRoomObject<Env> extends DurableObject<Env> {
   protected abstract readonly ports: LogRoomPorts;
@@ -83,10 +87,12 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
 
   /** Makes the log final. The first result stands. */
   async finish({ result, notice }: Finish): Promise<void> {
-    const { result: former, head } = this.#store.state();
+    const { result: former, head, carry } = this.#store.state();
     if (former !== null) return;
     this.#store.atomically(() => {
-      // Output that masking holds back is written here, in the same transaction (issue 7).
+      if (carry !== null && isHiding(carry)) {
+        this.#store.append([{ kind: "notice", position: head, text: heldBackNotice }]);
+      }
       if (notice !== null) this.#store.append([{ kind: "notice", position: head, text: notice }]);
       this.#store.close(result);
     });
@@ -180,14 +186,15 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
   /** One stretch: from here to the answer nothing waits. The runtime holds the answer until all is durable. */
   #append(state: RoomState, push: Push, matcher: Matcher): Response {
     const plan = planPush(state, push, {
-      mask: (text) => maskText(text, matcher),
+      matcher,
       now: toSeconds(this.ports.clock()),
       logBytesMax: this.ports.logBytesMax,
     });
     if (plan.kind === "malformed") return status(400);
     this.#store.atomically(() => {
-      if (plan.kind === "stored") this.#store.append(plan.records);
-      else this.#refuse(state, plan);
+      if (plan.kind !== "stored") return this.#refuse(state, plan);
+      this.#store.append(plan.records);
+      if (plan.carry !== state.carry) this.#store.setCarry(plan.carry);
     });
     this.#viewers.pumpAll();
     return status(plan.kind === "stored" ? 200 : 422);

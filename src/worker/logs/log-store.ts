@@ -5,6 +5,7 @@
 import type { JobResult } from "../../protocol/jobs.ts";
 import { type Bytes, fromUtf8, utf8 } from "../lib/bytes.ts";
 import type { EpochMs } from "../lib/time.ts";
+import { type Carry, lostNeedle } from "./mask-stream.ts";
 import { type LogRecord, untilOf } from "./records.ts";
 
 export interface RoomState {
@@ -14,6 +15,8 @@ export interface RoomState {
   readonly head: number;
   readonly bytes: number;
   readonly lastSeq: number;
+  /** What masking holds back behind the last event; null: nothing. */
+  readonly carry: Carry | null;
   /** Nothing more is stored: the cap was reached, and a notice says so. */
   readonly isFull: boolean;
   /** Not null: the log is final. */
@@ -36,6 +39,7 @@ const empty: RoomState = {
   head: 0,
   bytes: 0,
   lastSeq: 0,
+  carry: null,
   isFull: false,
   result: null,
   deadlineAt: null,
@@ -55,6 +59,8 @@ interface RoomRow extends Record<string, SqlStorageValue> {
   deadline_at: number | null;
   sweep_at: number | null;
 }
+
+type CarryRow = Carry & Record<string, SqlStorageValue>;
 
 interface RecordRow extends Record<string, SqlStorageValue> {
   kind: LogRecord["kind"];
@@ -84,6 +90,13 @@ const tables = `
   -- Apart from the room's row, which every push rewrites. One for each arm of the claim: what an agent was handed
   -- once stays masked, whatever it is handed when it asks again.
   CREATE TABLE IF NOT EXISTS masks (id INTEGER PRIMARY KEY, claim_number INTEGER NOT NULL, sealed BLOB NOT NULL);
+  -- No row: nothing is held back. Numbers alone: what they stand for can be told only by who opens the masks.
+  CREATE TABLE IF NOT EXISTS carry (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    needle INTEGER NOT NULL,
+    depth INTEGER NOT NULL,
+    masked INTEGER NOT NULL
+  );
   CREATE TABLE IF NOT EXISTS records (
     seq INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -115,7 +128,12 @@ export class LogStore {
 
   state(): RoomState {
     const [row] = this.#storage.sql.exec<RoomRow>("SELECT * FROM room WHERE id = 1").toArray();
-    return row === undefined ? empty : toState(row);
+    return row === undefined ? empty : toState(row, this.#carry());
+  }
+
+  #carry(): Carry | null {
+    const [carry] = this.#storage.sql.exec<CarryRow>("SELECT needle, depth, masked FROM carry").toArray();
+    return carry ?? null;
   }
 
   /** Guarded by the old state: a closed log stays closed, a lower claim number never replaces a higher one. */
@@ -131,7 +149,8 @@ export class LogStore {
     );
     if (armed.toArray().length === 0) return;
     // A claim passes on only while nothing was handed over, so the masks of an earlier one hide nothing.
-    this.#storage.sql.exec("DELETE FROM masks WHERE claim_number < ?", job.claimNumber);
+    const gone = this.#storage.sql.exec("DELETE FROM masks WHERE claim_number < ? RETURNING id", job.claimNumber);
+    if (gone.toArray().length > 0) this.#storage.sql.exec("UPDATE carry SET needle = ?", lostNeedle);
     this.#storage.sql.exec("INSERT INTO masks (claim_number, sealed) VALUES (?, ?)", job.claimNumber, sealedMasks);
   }
 
@@ -140,6 +159,7 @@ export class LogStore {
     this.#ensureRoom();
     this.#storage.sql.exec("UPDATE room SET result = ?, deadline_at = NULL WHERE id = 1 AND result IS NULL", result);
     this.#storage.sql.exec("DELETE FROM masks");
+    this.#storage.sql.exec("DELETE FROM carry");
   }
 
   /** The armed claim's masks, one for each time that it was armed. */
@@ -160,6 +180,21 @@ export class LogStore {
 
   markFull(): void {
     this.#storage.sql.exec("UPDATE room SET is_full = 1 WHERE id = 1");
+  }
+
+  /** To be called in one stretch with the append that it belongs to. */
+  setCarry(carry: Carry | null): void {
+    if (carry === null) {
+      this.#storage.sql.exec("DELETE FROM carry");
+      return;
+    }
+    const { needle, depth, masked } = carry;
+    this.#storage.sql.exec(
+      "INSERT OR REPLACE INTO carry (id, needle, depth, masked) VALUES (1, ?, ?, ?)",
+      needle,
+      depth,
+      masked,
+    );
   }
 
   append(records: readonly LogRecord[]): void {
@@ -237,12 +272,13 @@ function toRecord(row: RecordRow): LogRecord {
   }
 }
 
-function toState(row: RoomRow): RoomState {
+function toState(row: RoomRow, carry: Carry | null): RoomState {
   return {
     armed: toArmed(row),
     head: row.head,
     bytes: row.bytes,
     lastSeq: row.last_seq,
+    carry,
     isFull: row.is_full === 1,
     result: row.result,
     deadlineAt: row.deadline_at as EpochMs | null,

@@ -1,35 +1,42 @@
-/**
- * Masking of one text: every needle in it, overlapping ones as one run, becomes `***`. Pure.
- * A value that is split over two events is not found here; the automaton over a command's joined output
- * (DESIGN section 10, issue 7) takes this file's place in append.ts and keeps automaton.ts.
- */
+/** Masking of one text: every needle in it, overlapping ones as one run, becomes `***`. Pure. */
 import { concat, fromUtf8, utf8 } from "../lib/bytes.ts";
-import { type Automaton, compileAutomaton, findRanges } from "./automaton.ts";
+import { type Automaton, compileAutomaton, scan } from "./automaton.ts";
 
 export const maskMark = "***";
+const mark = utf8(maskMark);
 
-/** Needles made ready; built once per arm and kept in memory. */
-export type Matcher = Automaton | null;
+/** Needles made ready, in the order of the job's list; built once per arm and kept in memory. Null: there are none. */
+export type Matcher = { readonly needles: readonly string[]; readonly automaton: Automaton } | null;
 
 export function compileMatcher(needles: readonly string[]): Matcher {
-  return needles.length === 0 ? null : compileAutomaton(needles.map(utf8));
+  return needles.length === 0 ? null : { needles, automaton: compileAutomaton(needles.map(utf8)) };
 }
 
 /** The same string where nothing was found, so that a caller can tell by identity. */
 export function maskText(text: string, matcher: Matcher): string {
-  // A UTF-16 unit is at most three bytes, so a shorter text cannot hold even the shortest needle.
-  if (matcher === null || text.length * 3 < matcher.needleBytesMin) return text;
+  if (matcher === null) return text;
   const bytes = utf8(text);
-  const ranges = findRanges(matcher, bytes);
-  if (ranges.length === 0) return text;
-  const mark = utf8(maskMark);
+  const ranges: number[] = [];
+  scan(matcher.automaton, 0, bytes, 0, ranges);
+  return ranges.length === 0 ? text : cutRanges(bytes, 0, bytes.length, ranges);
+}
+
+/**
+ * The text of `bytes`, which lie at `base` of a longer text, up to `until` of that text and without its ranges. Each
+ * is marked where it begins; what lies before the first range from `at` on belongs to none.
+ */
+export function cutRanges(bytes: Uint8Array, base: number, until: number, ranges: readonly number[], at = 0): string {
+  const end = Math.max(0, Math.min(bytes.length, until - base));
   const kept: Uint8Array[] = [];
   let done = 0;
-  for (let at = 0; at < ranges.length; at += 2) {
-    kept.push(bytes.subarray(done, ranges[at]), mark);
-    done = ranges[at + 1] ?? bytes.length;
+  for (let range = at; range < ranges.length; range += 2) {
+    const start = (ranges[range] ?? 0) - base;
+    if (start >= end) break;
+    // A range that began in an earlier text was marked there.
+    if (start >= 0) kept.push(bytes.subarray(done, start), mark);
+    done = Math.min((ranges[range + 1] ?? 0) - base, end);
   }
-  return fromUtf8Keeping(concat(...kept, bytes.subarray(done)));
+  return fromUtf8Keeping(concat(...kept, bytes.subarray(done, end)));
 }
 
 /** A byte order mark at the start belongs to the text here: the usual decoder would swallow it. */

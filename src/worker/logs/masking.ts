@@ -36,6 +36,7 @@ export class Masking {
     if (sealed.length === 0) throw new Error("an armed room has no masks");
     const context = masksContext(job.projectId, job.jobId, job.claimNumber);
     const masks = await Promise.all(sealed.map((each) => ports.openMasks(each, context)));
+    // In the order of the arms, so that a later one adds to the list and a carry's number stays true.
     const needles = new Set(masks.flatMap((each) => needlesOf(each).needles));
     this.#armed = { maskRevision: job.maskRevision, matcher: compileMatcher([...needles]) };
   }

@@ -1,6 +1,9 @@
 /**
  * The exact forms in which a secret value is looked for (DESIGN section 10). Pure.
  * We claim these forms and no more: a job can always transform a secret past any mask.
+ *
+ * Which forms there are and in what order is part of a stored format: a room remembers a needle by its number. A
+ * change needs another version of `Masks` (needles.ts), made while rooms of the old one still open.
  */
 import { concat, toBase64, toHex, utf8, utf8Length } from "../lib/bytes.ts";
 

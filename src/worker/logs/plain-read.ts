@@ -21,6 +21,6 @@ export function pageAsText({ events }: EventsPage): string {
 
 function textOf(stored: unknown): string {
   const event = LogEvent.parse(stored);
-  if (event.event === "cmd_started") return `${event.directive}\n`;
-  return event.event === "cmd_output" ? event.output : "";
+  const output = event.output ?? "";
+  return event.event === "cmd_started" ? `${output}${event.directive}\n` : output;
 }

@@ -4,8 +4,10 @@
  */
 import { limits } from "../../protocol/limits.ts";
 import type { EpochSeconds } from "../lib/time.ts";
-import { encodeLine, type Mask, readPushBody } from "./append.ts";
+import { encodeLines, readPushBody } from "./append.ts";
 import type { ArmedJob, RoomState } from "./log-store.ts";
+import type { Matcher } from "./mask.ts";
+import { type Carry, givenUp, resumed } from "./mask-stream.ts";
 import { type LogRecord, packRecords } from "./records.ts";
 
 export interface Push {
@@ -16,8 +18,8 @@ export interface Push {
 }
 
 export type PushPlan =
-  /** 200, `records` stored; none where everything was stored before. */
-  | { readonly kind: "stored"; readonly records: readonly LogRecord[] }
+  /** 200, `records` stored; none where everything was stored before. `carry` is what masking holds back from then on. */
+  | { readonly kind: "stored"; readonly records: readonly LogRecord[]; readonly carry: Carry | null }
   /** 400 */
   | { readonly kind: "malformed" }
   /** 422; a notice says it in the log, once. `fills`: nothing more will be stored. */
@@ -26,7 +28,7 @@ export type PushPlan =
 export function planPush(
   state: RoomState,
   push: Push,
-  context: { mask: Mask; now: EpochSeconds; logBytesMax: number },
+  context: { matcher: Matcher; now: EpochSeconds; logBytesMax: number },
 ): PushPlan {
   if (jobTaking(state, push.claimNumber) === null) return { kind: "refused", notice: null, fills: false };
   if (push.body === null) return refusedPush(`more than ${mebibytes(limits.logPushBytes)}`);
@@ -34,16 +36,18 @@ export function planPush(
   if (body.kind === "malformed") return { kind: "malformed" };
   if (body.kind === "too_many") return refusedPush(`more than ${limits.logPushEvents} events`);
   const isNew = push.startFrom + body.lines.length > state.head;
-  if (!isNew || body.lines.length === 0) return { kind: "stored", records: [] };
+  if (!isNew || body.lines.length === 0) return { kind: "stored", records: [], carry: state.carry };
   if (state.isFull) return { kind: "refused", notice: null, fills: false };
   const start = Math.max(push.startFrom, state.head);
-  const lines = body.lines.slice(start - push.startFrom).map((line) => encodeLine(line, context.mask, context.now));
+  const isGap = start > state.head;
+  const held = isGap ? givenUp(state.carry) : resumed(state.carry, context.matcher);
+  const { lines, carry } = encodeLines(body.lines.slice(start - push.startFrom), { ...context, held });
   const size = lines.reduce((sum, line) => sum + line.length, 0);
   // Bytes that are no UTF-8 grow threefold when they are replaced.
   if (size > limits.logPushBytes + storedSlackBytes) return refusedPush(`more than ${mebibytes(limits.logPushBytes)}`);
   if (state.bytes + size > context.logBytesMax) return full(context.logBytesMax);
-  const gap: LogRecord[] = start > state.head ? [{ kind: "gap", position: state.head, until: start }] : [];
-  return { kind: "stored", records: [...gap, ...packRecords(start, lines)] };
+  const gap: LogRecord[] = isGap ? [{ kind: "gap", position: state.head, until: start }] : [];
+  return { kind: "stored", records: [...gap, ...packRecords(start, lines)], carry };
 }
 
 /** The job whose pushes are taken: of the claim that the room is armed for alone, and only until the job ended. */

@@ -103,7 +103,7 @@ describe("a log followed to its end", () => {
       );
       end(peer, 1);
     });
-    expect((await collect(open()))[0]).toEqual({ kind: "event", position: 0, event: finished, carried: "held" });
+    expect((await collect(open()))[0]).toEqual({ kind: "event", position: 0, event: { ...finished, output: "held" } });
   });
 
   test("puts a large event together from parts that are cut inside characters", async () => {

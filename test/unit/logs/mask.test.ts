@@ -1,29 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compileMatcher, maskText } from "../../../src/worker/logs/mask.ts";
+import { naiveMask } from "./naive-mask.ts";
 import { seeded, textOf } from "./seeded.ts";
-
-/** Every occurrence of every needle, found one at a time; overlapping ones are one run. */
-function naiveMask(text: string, needles: readonly string[]): string {
-  const found: [number, number][] = [];
-  for (const needle of needles) {
-    for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, at + 1))
-      found.push([at, at + needle.length]);
-  }
-  found.sort((a, b) => a[0] - b[0] || b[1] - a[1]);
-  const runs: [number, number][] = [];
-  for (const [start, end] of found) {
-    const last = runs.at(-1);
-    if (last !== undefined && start < last[1]) last[1] = Math.max(last[1], end);
-    else runs.push([start, end]);
-  }
-  let masked = "";
-  let done = 0;
-  for (const [start, end] of runs) {
-    masked += `${text.slice(done, start)}***`;
-    done = end;
-  }
-  return masked + text.slice(done);
-}
 
 describe("masking a text", () => {
   it("agrees with a naive search over generated texts and overlapping needles", () => {
