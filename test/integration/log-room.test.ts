@@ -350,6 +350,33 @@ describe("pushes", () => {
     expect(page).toMatchObject({ next: 3, isFinal: false });
   });
 
+  it("mask a secret that they cut, also when masks are added in its middle, and keep nothing of it in clear", async () => {
+    const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });
+    const storage = await server.getWorker().getDurableObjectStorage("TestLogRoom", { name: job.id });
+    expect(await push(job, 0, lineOf(0, "a hunter2"))).toBe(200);
+    expect(await storage.exec("SELECT needle, depth, masked FROM carry")).toEqual([{ needle: 0, depth: 7, masked: 0 }]);
+    expect(await job.arm(1, { LATER: "sesame-open", TOKEN: "hunter2hunter2" })).toBe("armed");
+    expect(await push(job, 1, lineOf(1, "hunter2 b sesame-"))).toBe(200);
+    await job.evict();
+    expect(await push(job, 2, lineOf(2, "open c hunter2h"))).toBe(200);
+    const page = await job.call("read", { from: 0, maxBytes: 100_000 });
+    expect(page.events).toBe(lineOf(0, "a ") + lineOf(1, "*** b ") + lineOf(2, "*** c "));
+    await job.call("finish", { result: "failed", notice: "the agent was lost" });
+    const viewer = await new TestViewer(job, 2).ended();
+    const heldBack = "notice The output ends in what may be the beginning of a secret: ***";
+    expect(viewer.outputs).toEqual(["*** c ", heldBack, "notice the agent was lost", "end 3 failed"]);
+    expect(await storage.exec("SELECT * FROM carry")).toEqual([]);
+  });
+
+  it("of a higher claim cannot read what waited under the masks of a lower one, and mark it", async () => {
+    const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });
+    expect(await push(job, 0, lineOf(0, "a hunter2"))).toBe(200);
+    expect(await job.arm(2, { OTHER: "something-else" })).toBe("armed");
+    expect(await push(job, 1, lineOf(1, " b"), 2)).toBe(200);
+    const page = await job.call("read", { from: 0, maxBytes: 100_000 });
+    expect(page.events).toBe(lineOf(0, "a ") + lineOf(1, "*** b"));
+  });
+
   it("store nothing while the masks cannot be opened", async () => {
     const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });
     await job.call("plant", { masksOpen: false });

@@ -79,8 +79,8 @@ interface Found {
 
 /** One text after the other, and never all of their bytes at once: a push may be large. */
 function searchAll(texts: readonly string[], held: Held, automaton: Automaton): Found & { state: number } {
-  // Marked already: what overlaps it belongs to the same run.
-  const ranges = held.masked > 0 ? [-1, held.masked] : [];
+  // Began in an earlier text and was marked there: what overlaps it belongs to the same run.
+  const ranges = [-1, held.masked];
   const ends: number[] = [];
   let [state, end] = [0, 0];
   for (const [at, text] of texts.entries()) {

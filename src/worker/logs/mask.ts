@@ -34,7 +34,7 @@ export function cutRanges(bytes: Uint8Array, base: number, until: number, ranges
     if (start >= end) break;
     // A range that began in an earlier text was marked there.
     if (start >= 0) kept.push(bytes.subarray(done, start), mark);
-    done = Math.min((ranges[range + 1] ?? 0) - base, end);
+    done = (ranges[range + 1] ?? 0) - base;
   }
   return fromUtf8Keeping(concat(...kept, bytes.subarray(done, end)));
 }
