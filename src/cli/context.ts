@@ -67,9 +67,20 @@ export function secureOrigin(text: string): string {
   return url.origin;
 }
 
-async function tokenFor(cli: Cli, baseUrl: string): Promise<{ token: string; source: string }> {
+/** Where it came from goes into messages; the token itself never does. */
+export interface SourcedToken {
+  token: string;
+  source: string;
+}
+
+/** A token from a file, or from standard input for `-`. */
+export async function readToken(cli: Cli, file: string): Promise<SourcedToken> {
+  return oneLine(await readInput(cli, file), file === "-" ? "standard input" : file);
+}
+
+async function tokenFor(cli: Cli, baseUrl: string): Promise<SourcedToken> {
   const file = cli.globals().tokenFile;
-  if (file !== undefined) return oneLine(await readInput(cli, file), file === "-" ? "standard input" : file);
+  if (file !== undefined) return await readToken(cli, file);
   const fromEnv = cli.env.SIGNALBOX_TOKEN;
   if (fromEnv) return oneLine(fromEnv, "SIGNALBOX_TOKEN");
   const path = join(dataFolder(cli), ownerTokenFile);
@@ -117,7 +128,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-function oneLine(text: string, source: string): { token: string; source: string } {
+function oneLine(text: string, source: string): SourcedToken {
   const token = text.trim();
   // A header cannot hold anything else, and the reason would not name the file.
   if (!/^[\x21-\x7e]+$/.test(token)) throw new UsageError(`${source} does not hold a token on one line`);

@@ -14,7 +14,7 @@ import { exitCodeHelp } from "./exit.ts";
 
 const environmentHelp = `Environment:
   SIGNALBOX_URL    the server's address
-  SIGNALBOX_TOKEN  an API token
+  SIGNALBOX_TOKEN  an API token; never for an agent, whose jobs could read it
   SIGNALBOX_DATA   the data folder of a local server (default: .signalbox beside package.json)
   NO_COLOR         no colours, even on a terminal`;
 

@@ -13,24 +13,26 @@ export class LogRoom extends LogRoomObject<Env> {
 /** Workers Cache stands in front of this entrypoint alone: its key holds no host, so nothing here depends on one. */
 export class PublicKeys extends WorkerEntrypoint<Env> {
   override async fetch(request: Request): Promise<Response> {
-    return createPublicKeysApp(await readConfig(this.env))(request);
+    const { publicKeys } = await appsOf(this.env);
+    return publicKeys(request);
   }
 }
 
 /** Building the routes costs more than most requests, so an isolate keeps them as long as its Config. */
-let last: { readonly config: Config; readonly app: Fetch } | null = null;
+let last: { readonly config: Config; readonly app: Fetch; readonly publicKeys: Fetch } | null = null;
 
-async function appOf(env: Env): Promise<Fetch> {
+async function appsOf(env: Env): Promise<{ readonly app: Fetch; readonly publicKeys: Fetch }> {
   const config = await readConfig(env);
   if (last?.config !== config) {
-    last = { config, app: createApp(env, config, (document) => exports.PublicKeys.fetch(document)) };
+    const app = createApp(env, config, (document) => exports.PublicKeys.fetch(document));
+    last = { config, app, publicKeys: createPublicKeysApp(config) };
   }
-  return last.app;
+  return last;
 }
 
 export default {
   async fetch(request, env) {
-    const app = await appOf(env);
+    const { app } = await appsOf(env);
     return app(request);
   },
 

@@ -75,7 +75,14 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
     accessKeys: createAccessKeys({ ...sealed, projects }),
     agentTypes,
     jobs,
-    identity: createJobIdentity({ db: env.DB, jobs }),
+    identity: createJobIdentity({
+      ...base,
+      jobs,
+      projects,
+      signing: config.signing,
+      issuer: issuer.origin,
+      organization: accounts.organization,
+    }),
     agents: createAgents({ ...base, jobs, agentTypes }),
     agentProtocol: {
       sync,

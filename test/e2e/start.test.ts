@@ -14,7 +14,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { type Finished, type Running, signalbox, startSignalbox } from "../support/processes.ts";
 
 const demoSecret = "c4nary-Secret value/with+odd=characters";
@@ -36,6 +36,16 @@ beforeAll(async () => {
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A start that stays up, and does not outlive a test that fails. */
+function startHere(env: Record<string, string> = {}): Running {
+  const running = startSignalbox(["start", "--port", "0", "--data", data], env);
+  onTestFinished(async () => {
+    running.kill("SIGKILL");
+    await running.ended;
+  });
+  return running;
+}
 
 function filesOf(path: string): string[] {
   return readdirSync(path, { recursive: true, withFileTypes: true })
@@ -74,9 +84,9 @@ it("a run leaves no process behind", () => {
 });
 
 it("a second start reuses what is there, stays up after its job, serves the CLI, and Ctrl-C ends all of it", async () => {
-  const running: Running = startSignalbox(["start", "--port", "0", "--data", data], { SIGNALBOX_TOKEN: apiToken });
+  const running = startHere({ SIGNALBOX_TOKEN: apiToken });
   await running.printed(/signalbox.* -- job run|another job/i);
-  expect(running.output()).toContain("jobs started here run as you and can read the data folder, secrets included");
+  await running.printed(/jobs started here run as you and can read the data folder, secrets included/);
   const { stdout, code } = await signalbox(["project", "list", "--data", data]);
   expect(code).toBe(0);
   expect(stdout).toContain("demo");
@@ -88,7 +98,7 @@ it("a second start reuses what is there, stays up after its job, serves the CLI,
 
 it("its agent and its Worker have neither the shell's API token nor the demo's secret in their environment", async () => {
   const env = { SIGNALBOX_TOKEN: apiToken, SIGNALBOX_DEMO_SECRET: demoSecret };
-  const running = startSignalbox(["start", "--port", "0", "--data", data], env);
+  const running = startHere(env);
   await running.printed(/another job|-- job run/i);
   const pids = processesOf(data)
     .split("\n")
@@ -105,7 +115,7 @@ it("its agent and its Worker have neither the shell's API token nor the demo's s
 });
 
 it("killed outright, it takes its Worker and its agent along", async () => {
-  const running = startSignalbox(["start", "--port", "0", "--data", data]);
+  const running = startHere();
   await running.printed(/another job|-- job run/i);
   process.kill(running.pid, "SIGKILL");
   await running.ended;

@@ -225,6 +225,14 @@ const cases: Case[] = [
     200,
     () => `/api/v1/jobs/${jobId}/identity`,
   ),
+  plain(
+    "POST /api/v1/projects/:project_id/identity/preview",
+    "identity_preview.read",
+    "here",
+    200,
+    () => project("/identity/preview"),
+    () => ({ ref: "refs/heads/main" }),
+  ),
   plain("GET /api/v1/logs/:job_id", "log.read", "here", 200, () => `/api/v1/logs/${jobId}`),
   plain(
     "POST /api/v1/socket-tickets",
@@ -258,6 +266,13 @@ const others: { route: string; none: number; any: number; path: () => string; bo
     any: 401,
     path: () => "/api/v1/bootstrap",
     body: () => ({ bootstrap_token: "wrong", organization: "acme" }),
+  },
+  {
+    route: "POST /api/v1/identity/introspect",
+    none: 200,
+    any: 200,
+    path: () => "/api/v1/identity/introspect",
+    body: () => ({ token: "none at all" }),
   },
   {
     route: "POST /api/v1/logs/:job_id",

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import type { Env } from "../../src/worker/env.ts";
 
-process.env["WRANGLER_SEND_METRICS"] = "false";
-process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
-process.env["X_LOCAL_EXPLORER"] = "false";
-process.env["WRANGLER_HIDE_BANNER"] = "true";
+process.env.WRANGLER_SEND_METRICS = "false";
+process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
+process.env.X_LOCAL_EXPLORER = "false";
+process.env.WRANGLER_HIDE_BANNER = "true";
 
 const root = join(import.meta.dirname, "../..");
 const configPath = join(root, "wrangler.toml");

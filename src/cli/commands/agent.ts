@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { abandonJobs, runAgent } from "../../agent/agent.ts";
 import { all } from "../../client/client.ts";
-import { type Cli, connect, readSecret, secureOrigin } from "../context.ts";
+import { type Cli, connect, readToken, secureOrigin } from "../context.ts";
 import { exitCodes, UsageError } from "../exit.ts";
 
 interface StartOptions {
@@ -60,7 +60,7 @@ async function start(cli: Cli, options: StartOptions): Promise<void> {
   refuseApiToken(cli);
   const file = cli.globals().tokenFile;
   if (file === undefined) throw new UsageError("--token-file FILE must hold a registration token");
-  const token = (await readSecret(cli, file)).trim();
+  const { token } = await readToken(cli, file);
   const workDir = options.workDir ?? (await mkdtemp(join(tmpdir(), "signalbox-agent-")));
   const tidy = () => {
     if (options.workDir === undefined) rmSync(workDir, { recursive: true, force: true });

@@ -31,7 +31,7 @@ export function addTokenCommands(program: Command, cli: Cli): void {
     .command("revoke")
     .description("end a token now")
     .argument("<id>")
-    .option("--made", "and every token made with it, and with those: for one that leaked")
+    .option("--made", "and every token made with it, and with those, and their agents: for one that leaked")
     .action(async (id: string, { made = false }: { made?: boolean }) => {
       const { client } = await connect(cli);
       await client.tokens.revoke(id, made);

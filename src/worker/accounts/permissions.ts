@@ -22,6 +22,7 @@ export const permissions = {
   "job.start": "task_runner",
   "job.start_protected": "manager",
   "job.stop": "task_runner",
+  "identity_preview.read": "guest",
   "identity_ledger.read": "manager",
   "log.read": "guest",
   "audit.read": "owner",

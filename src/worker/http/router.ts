@@ -47,13 +47,28 @@ function withoutBody(request: Request, response: Response): Response {
 
 function unrouted(request: Request, routes: readonly Route[], requestId: string): Response {
   const path = new URL(request.url).pathname;
-  const methods = routes.filter((route) => matches(route.path, path)).map((route) => route.method);
-  if (methods.length === 0) throw notFound();
-  const allow = [...new Set(methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])))];
-  if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: allow.join(", ") } });
-  const response = problemResponse(new Fault("method_not_allowed", `allowed here: ${allow.join(", ")}`), requestId);
-  response.headers.set("allow", allow.join(", "));
+  const here = routes.filter((route) => matches(route.path, path));
+  if (here.length === 0) throw notFound();
+  const methods = here.flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+  const allow = [...new Set(methods)].join(", ");
+  if (request.method === "OPTIONS")
+    return preflight(
+      allow,
+      here.some(({ cached }) => cached),
+    );
+  const response = problemResponse(new Fault("method_not_allowed", `allowed here: ${allow}`), requestId);
+  response.headers.set("allow", allow);
   return response;
+}
+
+/** What is public to everybody may be read by any page; nothing else says a word of other origins. */
+function preflight(allow: string, isPublic: boolean): Response {
+  const cors = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": allow,
+    "access-control-max-age": "86400",
+  };
+  return new Response(null, { status: 204, headers: { allow, ...(isPublic && cors) } });
 }
 
 function matches(routePath: string, path: string): boolean {

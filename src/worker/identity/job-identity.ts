@@ -1,21 +1,43 @@
-/** What a project's managers may know of the tokens minted for a job. */
-import type * as z from "zod";
-import type { LedgerEntry } from "../../protocol/identity.ts";
+/** What people may know of identity tokens: which were minted, whether one stands, and what one would say. */
+import type { IdentityPreview, IdentityPreviewRequest, Introspection, LedgerEntry } from "../../protocol/identity.ts";
 import type { Person } from "../../protocol/principal.ts";
+import type { Organization } from "../accounts/accounts-store.ts";
 import { requireMay } from "../accounts/permissions.ts";
+import { activeKey } from "../crypto/signing.ts";
 import type { Jobs } from "../jobs/jobs.ts";
+import { toSeconds } from "../lib/time.ts";
+import type { Projects } from "../projects/projects.ts";
+import { type IntrospectionPorts, introspect } from "./introspection.ts";
 import { listMints } from "./ledger-store.ts";
+import { previewIdentity } from "./preview.ts";
 
-export interface JobIdentity {
-  ledger(person: Person, jobId: string): Promise<z.infer<typeof LedgerEntry>[]>;
+export interface JobIdentityPorts extends IntrospectionPorts {
+  readonly jobs: Pick<Jobs, "show">;
+  readonly projects: Pick<Projects, "show">;
+  organization(): Promise<Organization>;
 }
 
-export function createJobIdentity(ports: { db: D1Database; jobs: Pick<Jobs, "show"> }): JobIdentity {
+export interface JobIdentity {
+  ledger(person: Person, jobId: string): Promise<LedgerEntry[]>;
+  introspect(token: string): Promise<Introspection>;
+  preview(person: Person, projectId: string, request: IdentityPreviewRequest): Promise<IdentityPreview>;
+}
+
+export function createJobIdentity(ports: JobIdentityPorts): JobIdentity {
+  const { db, jobs, projects, signing, issuer, clock } = ports;
   return {
+    introspect: (token) => introspect(ports, token),
     async ledger(person, jobId) {
-      const job = await ports.jobs.show(person, jobId);
+      const job = await jobs.show(person, jobId);
       requireMay(person, "identity_ledger.read", job.project_id);
-      return listMints(ports.db, jobId);
+      return listMints(db, jobId);
+    },
+    async preview(person, projectId, request) {
+      const [project, org] = await Promise.all([projects.show(person, projectId), ports.organization()]);
+      requireMay(person, "identity_preview.read", projectId);
+      const now = toSeconds(clock());
+      const kid = activeKey(signing.keys, now)?.kid ?? "";
+      return previewIdentity({ issuer, org, project, actor: person.id, kid, now }, request);
     },
   };
 }

@@ -1,5 +1,4 @@
 /** The ledger: a row for every mint, enough to sign the same token again, never the token. */
-import type * as z from "zod";
 import type { LedgerEntry } from "../../protocol/identity.ts";
 import { type EpochMs, type EpochSeconds, toSeconds, toTimestamp } from "../lib/time.ts";
 import type { Mint } from "./claims.ts";
@@ -67,7 +66,7 @@ export function insertDefaultMint(db: D1Database, mint: NewMint): D1PreparedStat
     );
 }
 
-export async function listMints(db: D1Database, jobId: string): Promise<z.infer<typeof LedgerEntry>[]> {
+export async function listMints(db: D1Database, jobId: string): Promise<LedgerEntry[]> {
   const { results } = await db
     .prepare(`SELECT ${columns} FROM identity_ledger WHERE job_id = ? ORDER BY issued_at, jti`)
     .bind(jobId)
@@ -77,4 +76,25 @@ export async function listMints(db: D1Database, jobId: string): Promise<z.infer<
     issued_at: toTimestamp(row.issued_at),
     expires_at: toTimestamp(row.expires_at),
   }));
+}
+
+/** One mint by its jti, and whether its job has ended. */
+export async function findMintWithJob(db: D1Database, jti: string) {
+  const row = await db
+    .prepare(
+      `SELECT l.jti, l.sub, l.aud, l.expires_at, l.job_id, j.state FROM identity_ledger l
+         JOIN jobs j ON j.id = l.job_id WHERE l.jti = ?`,
+    )
+    .bind(jti)
+    .first<{ jti: string; sub: string; aud: string; expires_at: number; job_id: string; state: string }>();
+  if (row === null) return null;
+  const { sub, aud, job_id: jobId } = row;
+  return {
+    jti: row.jti,
+    sub,
+    aud,
+    expires_at: toTimestamp(row.expires_at),
+    jobId,
+    jobFinished: row.state === "finished",
+  };
 }

@@ -1,5 +1,13 @@
 import * as z from "zod";
-import { DiscoveryDocument, LedgerEntry, PublicJwks } from "../../protocol/identity.ts";
+import {
+  DiscoveryDocument,
+  IdentityPreview,
+  IdentityPreviewRequest,
+  Introspection,
+  IntrospectionRequest,
+  LedgerEntry,
+  PublicJwks,
+} from "../../protocol/identity.ts";
 import { sha256 } from "../crypto/digests.ts";
 import type { SigningKeys } from "../crypto/signing.ts";
 import { json } from "../http/reply.ts";
@@ -59,6 +67,25 @@ export function identityRoutes(identity: JobIdentity): Route[] {
       },
       handle: async ({ principal, params }) =>
         json(200, { items: await identity.ledger(principal, params.job_id), next: null }),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/identity/introspect",
+      access: "public",
+      summary: "Say whether a presented identity token stands, and if not why: also when its job has ended",
+      body: IntrospectionRequest,
+      answers: { 200: { description: "whether it stands", schema: Introspection } },
+      handle: async ({ body }) => json(200, await identity.introspect(body.token)),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/projects/:project_id/identity/preview",
+      access: "person",
+      summary: "Show the token that a job on this ref would get, and whether its subject fits each cloud",
+      body: IdentityPreviewRequest,
+      answers: { 200: { description: "header, claims and subjects; nothing is minted", schema: IdentityPreview } },
+      handle: async ({ principal, params, body }) =>
+        json(200, await identity.preview(principal, params.project_id, body)),
     }),
   ];
 }

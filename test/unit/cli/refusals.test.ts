@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { AgentRefused, AgentUnreachable } from "../../../src/agent/errors.ts";
 import { describeError, exitCodeOf, Interrupted } from "../../../src/cli/exit.ts";
 import { readAll } from "../../../src/cli/stdin.ts";
+import { parseSigningKeys } from "../../../src/worker/crypto/signing.ts";
 import { eachTest, id, job, projects } from "./fixtures.ts";
 import { runCli } from "./support.ts";
 
@@ -79,6 +80,13 @@ describe("agent start", () => {
     expect(stderr).toContain("SIGNALBOX_TOKEN is in the agent's environment");
   });
 
+  test("refuses a file that holds no token, and does not quote it: it may be the wrong one", async () => {
+    const tokenFile = await site.file("registration-token", "one\ns3cret\n");
+    const argv = ["agent", "start", "--endpoint", "http://127.0.0.1:9", "--token-file", tokenFile];
+    const { code, stderr } = await runCli(argv);
+    expect([code, stderr]).toEqual([2, `${tokenFile} does not hold a token on one line`]);
+  });
+
   test("exits 3 where the server cannot be reached, 1 where it refuses the agent", () => {
     expect(exitCodeOf(new AgentUnreachable("gone"))).toBe(3);
     expect(exitCodeOf(new AgentRefused("no"))).toBe(1);
@@ -98,6 +106,16 @@ describe("keygen", () => {
       expect([code, stderr]).toEqual([2, expect.stringContaining("2048, 3072, 4096")]);
     });
   }
+
+  test.each(["2048", "3072", "4096"])(
+    "makes a signing key of %s bits that the Worker takes",
+    async (bits) => {
+      const { stdout } = await runCli(["keygen", "signing", "--bits", bits]);
+      const { keys, problems } = await parseSigningKeys([["SIGNING_KEY_1", stdout]]);
+      expect([keys.length, problems]).toEqual([1, []]);
+    },
+    60_000,
+  );
 
   test("prints JSON where JSON is asked for", async () => {
     const sealing = await runCli(["--json", "keygen", "sealing"]);
