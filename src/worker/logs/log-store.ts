@@ -58,9 +58,11 @@ interface RoomRow extends Record<string, SqlStorageValue> {
   result: JobResult | null;
   deadline_at: number | null;
   sweep_at: number | null;
+  /** Null where no row of `carry` stands beside the room's. */
+  needle: number | null;
+  depth: number | null;
+  masked: number | null;
 }
-
-type CarryRow = Carry & Record<string, SqlStorageValue>;
 
 interface RecordRow extends Record<string, SqlStorageValue> {
   kind: LogRecord["kind"];
@@ -127,13 +129,10 @@ export class LogStore {
   }
 
   state(): RoomState {
-    const [row] = this.#storage.sql.exec<RoomRow>("SELECT * FROM room WHERE id = 1").toArray();
-    return row === undefined ? empty : toState(row, this.#carry());
-  }
-
-  #carry(): Carry | null {
-    const [carry] = this.#storage.sql.exec<CarryRow>("SELECT needle, depth, masked FROM carry").toArray();
-    return carry ?? null;
+    const [row] = this.#storage.sql
+      .exec<RoomRow>("SELECT * FROM room LEFT JOIN carry USING (id) WHERE id = 1")
+      .toArray();
+    return row === undefined ? empty : toState(row);
   }
 
   /** Guarded by the old state: a closed log stays closed, a lower claim number never replaces a higher one. */
@@ -272,18 +271,22 @@ function toRecord(row: RecordRow): LogRecord {
   }
 }
 
-function toState(row: RoomRow, carry: Carry | null): RoomState {
+function toState(row: RoomRow): RoomState {
   return {
     armed: toArmed(row),
     head: row.head,
     bytes: row.bytes,
     lastSeq: row.last_seq,
-    carry,
+    carry: toCarry(row),
     isFull: row.is_full === 1,
     result: row.result,
     deadlineAt: row.deadline_at as EpochMs | null,
     sweepAt: row.sweep_at as EpochMs | null,
   };
+}
+
+function toCarry({ needle, depth, masked }: RoomRow): Carry | null {
+  return needle === null || depth === null || masked === null ? null : { needle, depth, masked };
 }
 
 function toArmed(row: RoomRow): ArmedJob | null {

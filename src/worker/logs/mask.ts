@@ -1,5 +1,5 @@
 /** Masking of one text: every needle in it, overlapping ones as one run, becomes `***`. Pure. */
-import { concat, fromUtf8, utf8 } from "../lib/bytes.ts";
+import { fromUtf8, utf8 } from "../lib/bytes.ts";
 import { type Automaton, compileAutomaton, scan } from "./automaton.ts";
 
 export const maskMark = "***";
@@ -27,16 +27,26 @@ export function maskText(text: string, matcher: Matcher): string {
  */
 export function cutRanges(bytes: Uint8Array, base: number, until: number, ranges: readonly number[], at = 0): string {
   const end = Math.max(0, Math.min(bytes.length, until - base));
-  const kept: Uint8Array[] = [];
-  let done = 0;
-  for (let range = at; range < ranges.length; range += 2) {
+  let ranged = at;
+  while (ranged < ranges.length && (ranges[ranged] ?? 0) - base < end) ranged += 2;
+  // One buffer, and no list of pieces: a text may be nothing but short secrets.
+  const shown = new Uint8Array(end + ((ranged - at) / 2) * mark.length);
+  let [done, size] = [0, 0];
+  const show = (piece: Uint8Array) => {
+    shown.set(piece, size);
+    size += piece.length;
+  };
+  for (let range = at; range < ranged; range += 2) {
     const start = (ranges[range] ?? 0) - base;
-    if (start >= end) break;
     // A range that began in an earlier text was marked there.
-    if (start >= 0) kept.push(bytes.subarray(done, start), mark);
+    if (start >= 0) {
+      show(bytes.subarray(done, start));
+      show(mark);
+    }
     done = (ranges[range + 1] ?? 0) - base;
   }
-  return fromUtf8Keeping(concat(...kept, bytes.subarray(done, end)));
+  show(bytes.subarray(done, end));
+  return fromUtf8Keeping(shown.subarray(0, size));
 }
 
 /** A byte order mark at the start belongs to the text here: the usual decoder would swallow it. */

@@ -44,7 +44,8 @@ export function planPush(
   const { lines, carry } = encodeLines(body.lines.slice(start - push.startFrom), { ...context, held });
   const size = lines.reduce((sum, line) => sum + line.length, 0);
   // Bytes that are no UTF-8 grow threefold when they are replaced.
-  if (size > limits.logPushBytes + storedSlackBytes) return refusedPush(`more than ${mebibytes(limits.logPushBytes)}`);
+  if (size > limits.logPushBytes + storedSlackBytes + held.bytes.length * jsonGrowth)
+    return refusedPush(`more than ${mebibytes(limits.logPushBytes)}`);
   if (state.bytes + size > context.logBytesMax) return full(context.logBytesMax);
   const gap: LogRecord[] = isGap ? [{ kind: "gap", position: state.head, until: start }] : [];
   return { kind: "stored", records: [...gap, ...packRecords(start, lines)], carry };
@@ -57,6 +58,9 @@ export function jobTaking(state: RoomState, claimNumber: number): ArmedJob | nul
 
 /** Re-encoding may add a little to each event. */
 const storedSlackBytes = limits.logPushEvents * 128;
+
+/** Bytes of JSON that one byte of output may become. */
+const jsonGrowth = 6;
 
 function full(logBytesMax: number): PushPlan {
   const notice = `The log has reached its limit of ${mebibytes(logBytesMax)}. What follows is not stored.`;
