@@ -11,7 +11,14 @@ export type Phase =
   | { readonly state: "finished-job"; readonly jobId: string; readonly result: JobResult };
 
 /** Why the agent ended: the server's four reasons, and its own two. */
-export type ShutdownReason = "idle" | "job-finished" | "requested" | "interrupted" | "unable-to-sync" | "unknown";
+export type ShutdownReason =
+  | "idle"
+  | "job-finished"
+  | "requested"
+  | "interrupted"
+  | "unable-to-sync"
+  | "disconnected"
+  | "unknown";
 
 export type Step =
   | { readonly kind: "nothing" }

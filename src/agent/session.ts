@@ -18,6 +18,8 @@ export interface SessionOptions {
 /** Without a successful sync for this long the server has given the job to the dead. */
 export const syncLossMs = 10 * 60_000;
 const interruptedTries = 3;
+/** One answer of a server being deployed may be wrong; so many are not. */
+const unknownTries = 3;
 const disconnectTries = 10;
 
 export class Session {
@@ -45,7 +47,7 @@ export class Session {
       const reason = await this.#syncUntilShutdown();
       this.#job?.stop.abort();
       await this.#job?.ended;
-      await this.#disconnect(reason === "unable-to-sync" ? 1 : disconnectTries);
+      await this.#disconnect(reason === "unable-to-sync" || reason === "disconnected" ? 1 : disconnectTries);
       return reason;
     } finally {
       this.#interrupt.removeEventListener("abort", onInterrupt);
@@ -55,6 +57,7 @@ export class Session {
   async #syncUntilShutdown(): Promise<ShutdownReason> {
     let lastSuccess = this.#clock.monotonic();
     let failures = 0;
+    let unknown = 0;
     for (;;) {
       this.#wake = new AbortController();
       if (this.#interrupt.aborted) this.#interruptedAt ||= Math.floor(this.#clock.now() / 1000);
@@ -64,6 +67,7 @@ export class Session {
       if (answer.ok) {
         lastSuccess = this.#clock.monotonic();
         failures = 0;
+        unknown = 0;
         const { phase, step } = decide(this.#phase, said, answer.value);
         this.#phase = phase;
         if (step.kind === "shutdown") return step.reason;
@@ -72,6 +76,9 @@ export class Session {
       } else if (!this.#wake.signal.aborted) {
         failures += 1;
         this.#context.log(`sync failed (${answer.detail})`);
+        unknown = answer.status === 404 ? unknown + 1 : 0;
+        // Somebody ended this agent: what it runs is nobody's any more.
+        if (unknown >= unknownTries) return "disconnected";
         if (this.#clock.monotonic() - lastSuccess > syncLossMs) return "unable-to-sync";
         if (this.#interruptedAt > 0 && said === waiting && failures >= interruptedTries) return "interrupted";
       }

@@ -2,6 +2,7 @@
 import { Command, type OutputConfiguration } from "commander";
 import { addAgentCommands } from "./commands/agent.ts";
 import { addAgentTypeCommands } from "./commands/agent-type.ts";
+import { addIdentityProfileCommands } from "./commands/identity-profile.ts";
 import { addJobCommands } from "./commands/job.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addKeygenCommands } from "./commands/keygen.ts";
@@ -41,6 +42,7 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
     addKeyCommands,
     addAgentTypeCommands,
     addAgentCommands,
+    addIdentityProfileCommands,
     addTokenCommands,
     addJobCommands,
     addLogsCommand,

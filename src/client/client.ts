@@ -23,6 +23,7 @@ import {
 } from "../protocol/agent-types.ts";
 import { Health } from "../protocol/health.ts";
 import { LedgerEntry } from "../protocol/identity.ts";
+import { IdentityProfile, type IdentityProfileCreate, IdentityProfileList } from "../protocol/identity-profiles.ts";
 import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
 import { List, type Listed } from "../protocol/list.ts";
 import { LogPage } from "../protocol/log-events.ts";
@@ -73,6 +74,7 @@ export function createClient(options: ClientOptions) {
     tokens: tokens(transport, newId),
     projects: projects(transport, newId),
     keys: keys(transport, newId),
+    identityProfiles: identityProfiles(transport, newId),
     agentTypes: agentTypes(transport, newId),
     agents: {
       list: (query?: ListQuery) => list(transport, AgentList, "/api/v1/agents", query),
@@ -120,6 +122,16 @@ function keys(transport: Transport, newId: () => string) {
     list: (projectId: string, query?: ListQuery) => list(transport, AccessKeyList, path(projectId), query),
     show: (projectId: string, id: string) =>
       transport.json(AccessKey, { method: "GET", path: `${path(projectId)}/${id}` }),
+    delete: (projectId: string, id: string) => remove(transport, `${path(projectId)}/${id}`),
+  };
+}
+
+function identityProfiles(transport: Transport, newId: () => string) {
+  const path = (projectId: string) => `/api/v1/projects/${projectId}/identity-profiles`;
+  return {
+    create: (projectId: string, body: z.input<typeof IdentityProfileCreate>) =>
+      create(transport, IdentityProfile, path(projectId), body, newId),
+    list: (projectId: string, query?: ListQuery) => list(transport, IdentityProfileList, path(projectId), query),
     delete: (projectId: string, id: string) => remove(transport, `${path(projectId)}/${id}`),
   };
 }

@@ -47,6 +47,9 @@ export const IdentityClaims = z.object({
 });
 export type IdentityClaims = z.infer<typeof IdentityClaims>;
 
+/** The one claim that only some tokens have: session tags for AWS, when a job asks for them. */
+export const awsTagsClaim = "https://aws.amazon.com/tags";
+
 export const DiscoveryDocument = z.object({
   issuer: text,
   jwks_uri: text,

@@ -23,6 +23,8 @@ export const ProjectSettings = z.strictObject({
   protected_refs: RefPatterns.nullable().default(null),
   /** Longest time that a job of this project may run. */
   job_time_limit_seconds: z.int().min(10).max(limits.jobTimeLimitSeconds).default(3600),
+  /** Also sets ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN, which GitHub's toolkit reads. */
+  github_token_variables: z.boolean().default(false),
 });
 export type ProjectSettings = z.infer<typeof ProjectSettings>;
 
@@ -39,6 +41,7 @@ export const ProjectPatch = z.strictObject({
   default_branch: BranchRef.optional(),
   protected_refs: RefPatterns.nullable().optional(),
   job_time_limit_seconds: z.int().min(10).max(limits.jobTimeLimitSeconds).optional(),
+  github_token_variables: z.boolean().optional(),
 });
 export type ProjectPatch = z.infer<typeof ProjectPatch>;
 

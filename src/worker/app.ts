@@ -8,7 +8,7 @@ import { json } from "./http/reply.ts";
 import { type CallContext, type Route, route } from "./http/route.ts";
 import { createFetch, type Fetch } from "./http/router.ts";
 import { checkTransport } from "./http/transport.ts";
-import { identityRoutes, publicKeyRoutes } from "./identity/routes.ts";
+import { identityProfileRoutes, identityRoutes, publicKeyRoutes, tokenRequestRoutes } from "./identity/routes.ts";
 import { jobRoutes } from "./jobs/routes.ts";
 import { systemRandom } from "./lib/bytes.ts";
 import { bindingUnusable, unauthenticated } from "./lib/fault.ts";
@@ -60,6 +60,8 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...agentTypeRoutes(services.agentTypes, services.agents),
     ...jobRoutes(services.jobs),
     ...identityRoutes(services.identity),
+    ...identityProfileRoutes(services.identityProfiles),
+    ...tokenRequestRoutes(services.requestToken),
     ...logRoutes({
       rooms: env.LOG_ROOM,
       held: config.sealing,

@@ -15,12 +15,15 @@ import { createSealer } from "./crypto/sealer.ts";
 import { type Config, type Env, readConfig, readSettings } from "./env.ts";
 import { createIssuer } from "./identity/issuer.ts";
 import { createJobIdentity, type JobIdentity } from "./identity/job-identity.ts";
+import { createProfiles, type Profiles } from "./identity/profiles.ts";
+import { createTokenRequests, type RequestToken } from "./identity/token-requests.ts";
 import { enforceDeadlines } from "./jobs/deadlines.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
-import { systemRandom } from "./lib/bytes.ts";
+import { type Bytes, systemRandom } from "./lib/bytes.ts";
 import { Fault, notFound } from "./lib/fault.ts";
 import { systemClock } from "./lib/time.ts";
 import { roomOf } from "./logs/log-access.ts";
+import { encodeMasks, masksContext } from "./logs/needles.ts";
 import type { LogRoomPorts } from "./logs/ports.ts";
 import { createProjects, type Projects } from "./projects/projects.ts";
 
@@ -32,6 +35,8 @@ export interface Services {
   readonly agentTypes: AgentTypes;
   readonly jobs: Jobs;
   readonly identity: JobIdentity;
+  readonly identityProfiles: Profiles;
+  readonly requestToken: RequestToken;
   readonly agents: Agents;
   readonly agentProtocol: AgentProtocol;
 }
@@ -58,9 +63,10 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
     nextSyncAfterMs: settings.next_sync_after_ms,
     agentLostSeconds: settings.agent_lost_seconds,
   });
+  const tokenIssuer = createIssuer({ ...base, signing: config.signing });
   const handOver = createHandOver({
     ...sealed,
-    issuer: createIssuer({ ...base, signing: config.signing }),
+    issuer: tokenIssuer,
     issuerUrl: issuer.origin,
     agentLostSeconds: settings.agent_lost_seconds,
     organization: accounts.organization,
@@ -82,6 +88,18 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
       signing: config.signing,
       issuer: issuer.origin,
       organization: accounts.organization,
+    }),
+    identityProfiles: createProfiles({ ...sealed, projects }),
+    requestToken: createTokenRequests({
+      ...base,
+      held,
+      issuer: tokenIssuer,
+      issuerUrl: issuer.origin,
+      async mask(job, secret) {
+        const context = masksContext(job.project_id, job.id, job.claim_number);
+        const sealedMasks = await sealer.seal(encodeMasks([{ ...secret, exact: true }]), context);
+        await log.mask(job.id, { claimNumber: job.claim_number, sealedMasks });
+      },
     }),
     agents: createAgents({ ...base, jobs, agentTypes }),
     agentProtocol: {
@@ -115,6 +133,10 @@ function jobLog(env: Env) {
     setAlarm: (jobId: string, at: Parameters<ReturnType<typeof room>["setAlarm"]>[0]) => room(jobId).setAlarm(at),
     async notice(jobId: string, text: string) {
       await room(jobId).notice(text);
+    },
+    async mask(jobId: string, masks: { claimNumber: number; sealedMasks: Bytes }) {
+      const outcome = await room(jobId).mask(masks);
+      if (outcome !== "armed") throw new Fault("unavailable", "the job's log takes no more masks");
     },
     async arm(arming: Parameters<ReturnType<typeof room>["arm"]>[0]) {
       const outcome = await room(arming.jobId).arm(arming);

@@ -1,6 +1,7 @@
 /** What our agent says to a hub, and how it bears what a hub answers. */
 import { expect, test } from "vitest";
 import { AgentRefused } from "../../src/agent/agent.ts";
+import { isAlive } from "../support/processes.ts";
 import { eachTest } from "./agent-under-test.ts";
 
 const site = eachTest();
@@ -83,6 +84,16 @@ test("a shutdown in the middle of nothing but failing syncs is still obeyed once
   site.hub.syncFailures.push(404, 500);
   site.hub.shutdown("requested");
   expect(await site.startAgent()).toBe("requested");
+});
+
+test("an agent that the server no longer knows ends, and what it runs with it", async () => {
+  const id = site.hub.add({ commands: ["echo pid=$$=; sleep 1000"] });
+  const reason = site.startAgent();
+  await site.hub.until(() => /pid=\d+=/.test(site.hub.output(id)));
+  const pid = Number(/pid=(\d+)=/.exec(site.hub.output(id))?.[1]);
+  site.hub.syncFailures.push(...Array(20).fill(404));
+  expect(await reason).toBe("disconnected");
+  expect(await isAlive(pid)).toBe(false);
 });
 
 test("an agent that is interrupted in a job says since when at once, and lets the server end the job", async () => {

@@ -233,6 +233,29 @@ const cases: Case[] = [
     () => project("/identity/preview"),
     () => ({ ref: "refs/heads/main" }),
   ),
+  plain(
+    "POST /api/v1/projects/:project_id/identity-profiles",
+    "identity_profile.change",
+    "here",
+    201,
+    () => project("/identity-profiles"),
+    () => ({ name: unique(), rules: { audience: "vault" } }),
+  ),
+  plain("GET /api/v1/projects/:project_id/identity-profiles", "identity_profile.read", "here", 200, () =>
+    project("/identity-profiles"),
+  ),
+  fresh(
+    {
+      route: "DELETE /api/v1/projects/:project_id/identity-profiles/:profile_id",
+      action: "identity_profile.change",
+      scope: "here",
+      success: 204,
+    },
+    async () => {
+      const { id } = await made(project("/identity-profiles"), { name: unique(), rules: { audience: "vault" } });
+      return project(`/identity-profiles/${id}`);
+    },
+  ),
   plain("GET /api/v1/logs/:job_id", "log.read", "here", 200, () => `/api/v1/logs/${jobId}`),
   plain(
     "POST /api/v1/socket-tickets",
@@ -274,6 +297,13 @@ const others: { route: string; none: number; any: number; path: () => string; bo
     path: () => "/api/v1/identity/introspect",
     body: () => ({ token: "none at all" }),
   },
+  ...["GET", "POST"].map((method) => ({
+    route: `${method} /api/v1/jobs/:job_id/identity/token`,
+    none: 401,
+    any: 401,
+    path: () => `/api/v1/jobs/${jobId}/identity/token`,
+    ...(method === "POST" && { body: () => ({}) }),
+  })),
   {
     route: "POST /api/v1/logs/:job_id",
     none: 401,

@@ -12,6 +12,7 @@ interface Settings {
   protect?: string[];
   protectDefault?: boolean;
   timeLimit?: number;
+  githubTokenVariables?: boolean;
 }
 
 export function addProjectCommands(program: Command, cli: Cli): void {
@@ -79,7 +80,9 @@ function withSettings(command: Command): Command {
     .option("--default-branch <ref>", "such as refs/heads/main")
     .option("--protect <pattern>", "ref pattern that takes a manager to start on; repeatable", collect)
     .option("--protect-default", "protect the default branch alone")
-    .option("--time-limit <seconds>", "longest time that a job may run", wholeNumber);
+    .option("--time-limit <seconds>", "longest time that a job may run", wholeNumber)
+    .option("--github-token-variables", "also hand jobs the variables that GitHub's toolkit asks for tokens with")
+    .option("--no-github-token-variables", "do not");
 }
 
 function settingsOf(options: Settings) {
@@ -90,6 +93,7 @@ function settingsOf(options: Settings) {
     ...(options.protect ? { protected_refs: options.protect } : {}),
     ...(options.protectDefault ? { protected_refs: null } : {}),
     ...(options.timeLimit === undefined ? {} : { job_time_limit_seconds: options.timeLimit }),
+    ...(options.githubTokenVariables === undefined ? {} : { github_token_variables: options.githubTokenVariables }),
   };
 }
 
@@ -106,6 +110,7 @@ function show(cli: Cli, project: Project): void {
     ["default branch", settings.default_branch],
     ["protected refs", settings.protected_refs?.join(" ") ?? "the default branch"],
     ["job time limit", `${settings.job_time_limit_seconds} s`],
+    ["GitHub's token variables", settings.github_token_variables ? "set in jobs" : "not set"],
     ["revision", String(project.revision)],
   ];
   cli.output.table([], rows);

@@ -7,6 +7,7 @@ import { Failure } from "../exit.ts";
 import { type Lifetime, lifetime, orNull } from "../options.ts";
 import { findProject } from "../resolve.ts";
 import { addInspectCommand } from "./token-inspect.ts";
+import { addRequestCommand } from "./token-request.ts";
 
 export function addTokenCommands(program: Command, cli: Cli): void {
   const token = program.command("token").description("API tokens; inspect: what an identity token says");
@@ -39,6 +40,7 @@ export function addTokenCommands(program: Command, cli: Cli): void {
       else cli.output.line(`revoked ${id}`);
     });
   addInspectCommand(token, cli);
+  addRequestCommand(token, cli);
 }
 
 function addCreate(token: Command, cli: Cli): void {

@@ -27,7 +27,12 @@ const tokenColumns = "id, name, role, project_id, expires_at, created_at, create
 const liveToken = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
 
 export async function loadOrganization(db: D1Database): Promise<Organization | null> {
-  return db.prepare("SELECT id, name FROM organization").first<Organization>();
+  return selectOrganization(db).first<Organization>();
+}
+
+/** For a batch: its row is an Organization. */
+export function selectOrganization(db: D1Database): D1PreparedStatement {
+  return db.prepare("SELECT id, name FROM organization");
 }
 
 export async function findLiveToken(db: D1Database, digest: Bytes, now: EpochMs): Promise<ApiToken | null> {

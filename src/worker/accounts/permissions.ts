@@ -23,6 +23,8 @@ export const permissions = {
   "job.start_protected": "manager",
   "job.stop": "task_runner",
   "identity_preview.read": "guest",
+  "identity_profile.read": "guest",
+  "identity_profile.change": "manager",
   "identity_ledger.read": "manager",
   "log.read": "guest",
   "audit.read": "owner",

@@ -13,7 +13,7 @@ import type { Organization } from "../accounts/accounts-store.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { tokenDigest } from "../crypto/digests.ts";
-import { signMacToken } from "../crypto/mac-token.ts";
+import { type MacTokenKind, signMacToken } from "../crypto/mac-token.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import type { IdentityContext } from "../identity/claims.ts";
 import type { Issuer, SignedIdentity } from "../identity/issuer.ts";
@@ -34,8 +34,8 @@ import { recordHandOver } from "./hand-over-store.ts";
 import { jobEnvironment } from "./job-environment.ts";
 import { buildEmptyRequest, buildJobRequest, type OpenedKey, secretValues } from "./job-request.ts";
 
-/** A log token outlives its job's time limit by this much: the last of the log may come late. */
-const logTokenGraceSeconds = 900;
+/** A job's own tokens outlive its time limit by this much: the last of the log may come late. */
+const macTokenGraceSeconds = 900;
 
 export interface HandOverPorts {
   readonly db: D1Database;
@@ -108,7 +108,9 @@ async function handOver(ports: HandOverPorts, agentId: string, stored: StoredJob
   if (typeof keys === "string") return refuse(ports, stored, keys);
   const logger = { url: `${ports.issuerUrl}/api/v1/logs/${job.id}`, token: await logToken(ports, agentId, stored) };
   const tokens: [string, string][] = [["log token", logger.token]];
+  const request = identity === null ? null : await tokenRequestOf(ports, agentId, stored);
   if (identity !== null) tokens.push(["SEMAPHORE_OIDC_TOKEN", identity.token]);
+  if (request !== null) tokens.push(["SEMAPHORE_OIDC_REQUEST_TOKEN", request.token]);
   const secrets = secretValues(prepared.spec, keys, tokens);
   if (needleBytes(secrets) > limits.jobNeedleBytes) return refuse(ports, stored, "its secrets are too large to mask");
   await armLog(ports, stored, secrets);
@@ -119,6 +121,7 @@ async function handOver(ports: HandOverPorts, agentId: string, stored: StoredJob
     project: prepared.project,
     job,
     identityToken: identity?.token ?? null,
+    tokenRequest: request,
   });
   return buildJobRequest({ jobId: job.id, jobName: job.name, spec: prepared.spec, keys, environment, logger });
 }
@@ -245,10 +248,25 @@ async function handOverNothing(ports: HandOverPorts, agentId: string, stored: St
   return buildEmptyRequest({ jobId: job.id, jobName: job.name, logger });
 }
 
-async function logToken({ sealer, clock }: HandOverPorts, agentId: string, { job, claimedAt }: StoredJob) {
-  const endsAt = plusSeconds(claimedAt ?? clock(), job.time_limit_seconds + logTokenGraceSeconds);
+/** Where the job asks for more tokens, and with what. The URL ends in a query, so that `&audience=` can be appended. */
+async function tokenRequestOf(ports: HandOverPorts, agentId: string, stored: StoredJob) {
+  const url = `${ports.issuerUrl}/api/v1/jobs/${stored.job.id}/identity/token?v=1`;
+  return { url, token: await macToken(ports, "identity_request", agentId, stored) };
+}
+
+function logToken(ports: HandOverPorts, agentId: string, stored: StoredJob): Promise<string> {
+  return macToken(ports, "log", agentId, stored);
+}
+
+async function macToken(
+  { sealer, clock }: HandOverPorts,
+  kind: MacTokenKind,
+  agentId: string,
+  { job, claimedAt }: StoredJob,
+): Promise<string> {
+  const endsAt = plusSeconds(claimedAt ?? clock(), job.time_limit_seconds + macTokenGraceSeconds);
   return signMacToken(await sealer.current(), {
-    kind: "log",
+    kind,
     jobId: job.id,
     agentId,
     claimNumber: job.claim_number,

@@ -10,10 +10,12 @@ export interface JobEnvironmentContext {
   readonly job: Job;
   /** Null where the job gets none; the variable is unset then. */
   readonly identityToken: string | null;
+  /** Where and with what the job asks for more; null where it gets none. */
+  readonly tokenRequest: { readonly url: string; readonly token: string } | null;
 }
 
 export function jobEnvironment(context: JobEnvironmentContext): [name: string, value: string][] {
-  const { job, project, identityToken } = context;
+  const { job, project } = context;
   return [
     ["TERM", "xterm"],
     ["CI", "true"],
@@ -40,7 +42,23 @@ export function jobEnvironment(context: JobEnvironmentContext): [name: string, v
     ["SEMAPHORE_PIPELINE_ID", job.pipeline_id],
     ["SEMAPHORE_PIPELINE_RERUN", String(job.git.trg === "rerun")],
     ...gitEnvironment(job, project),
-    ...(identityToken === null ? [] : ([["SEMAPHORE_OIDC_TOKEN", identityToken]] as [string, string][])),
+    ...identityEnvironment(context),
+  ];
+}
+
+function identityEnvironment({ identityToken, tokenRequest, project }: JobEnvironmentContext): [string, string][] {
+  if (identityToken === null || tokenRequest === null) return [];
+  const { url, token } = tokenRequest;
+  return [
+    ["SEMAPHORE_OIDC_TOKEN", identityToken],
+    ["SEMAPHORE_OIDC_REQUEST_URL", url],
+    ["SEMAPHORE_OIDC_REQUEST_TOKEN", token],
+    ...(project.settings.github_token_variables
+      ? ([
+          ["ACTIONS_ID_TOKEN_REQUEST_URL", url],
+          ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", token],
+        ] as [string, string][])
+      : []),
   ];
 }
 

@@ -25,6 +25,8 @@ export const auditActions = [
   "job.stop",
   "job.fetch",
   "identity.mint",
+  "identity_profile.create",
+  "identity_profile.delete",
   "sealed.unreadable",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];

@@ -1,8 +1,9 @@
 /** The claims of an identity token, from what is known of its job. Pure but for hashing; `now` is passed in. */
 import { type GitContext, shortRef } from "../../protocol/git-context.ts";
 import type { IdentityClaims } from "../../protocol/identity.ts";
+import type { SubjectForm } from "../../protocol/identity-profiles.ts";
 import type { EpochSeconds } from "../lib/time.ts";
-import { subject, subject127 } from "./subject.ts";
+import { type SubjectParts, subject, subject127 } from "./subject.ts";
 
 export interface IdentityContext {
   readonly issuer: string;
@@ -29,7 +30,11 @@ export interface Mint {
 const notBeforeSkewSeconds = 5;
 const prTitleChars = 200;
 
-export async function identityClaims(context: IdentityContext, mint: Mint): Promise<IdentityClaims> {
+export async function identityClaims(
+  context: IdentityContext,
+  mint: Mint,
+  form: SubjectForm = "semaphore",
+): Promise<IdentityClaims> {
   const { git } = context;
   const parts = {
     org: context.org.name,
@@ -41,7 +46,7 @@ export async function identityClaims(context: IdentityContext, mint: Mint): Prom
   return {
     iss: context.issuer,
     aud: mint.aud,
-    sub: await subject(parts),
+    sub: await subjectOf(form, context, parts),
     exp: mint.expiresAt,
     iat: mint.issuedAt,
     nbf: mint.issuedAt - notBeforeSkewSeconds,
@@ -62,6 +67,21 @@ export async function identityClaims(context: IdentityContext, mint: Mint): Prom
     runner_environment: "self-hosted",
     sub127: await subject127(parts),
   };
+}
+
+function subjectOf(
+  form: SubjectForm,
+  { org, project }: IdentityContext,
+  parts: SubjectParts,
+): string | Promise<string> {
+  switch (form) {
+    case "semaphore":
+      return subject(parts);
+    case "sub127":
+      return subject127(parts);
+    case "id":
+      return `org_id:${org.id}:prj_id:${project.id}`;
+  }
 }
 
 /** `branch` is set for branch builds alone: a pull request against main must not pass for main. */

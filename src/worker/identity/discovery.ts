@@ -1,6 +1,6 @@
 /** The discovery document (OpenID Connect Discovery 1.0 section 3) and the key set (RFC 7517 section 5). Pure. */
 import type * as z from "zod";
-import { type DiscoveryDocument, IdentityClaims, type PublicJwks } from "../../protocol/identity.ts";
+import { awsTagsClaim, type DiscoveryDocument, IdentityClaims, type PublicJwks } from "../../protocol/identity.ts";
 import { activeKey, type SigningKey } from "../crypto/signing.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 
@@ -12,7 +12,7 @@ export function discoveryDocument(issuer: string): z.infer<typeof DiscoveryDocum
     subject_types_supported: ["public"],
     id_token_signing_alg_values_supported: ["RS256"],
     scopes_supported: ["openid"],
-    claims_supported: Object.keys(IdentityClaims.shape),
+    claims_supported: [...Object.keys(IdentityClaims.shape), awsTagsClaim],
   };
 }
 

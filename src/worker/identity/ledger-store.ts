@@ -46,18 +46,28 @@ export interface NewMint extends MintedToken {
 
 /** A repeated fetch brings the jti that stands already; another jti for the same claim violates the unique index. */
 export function insertDefaultMint(db: D1Database, mint: NewMint): D1PreparedStatement {
+  return insertRow(db, mint, 1);
+}
+
+/** A token that a running job asked for. */
+export function insertMint(db: D1Database, mint: NewMint): D1PreparedStatement {
+  return insertRow(db, mint, 0);
+}
+
+function insertRow(db: D1Database, mint: NewMint, isDefault: 0 | 1): D1PreparedStatement {
   const ms = (seconds: EpochSeconds) => seconds * 1000;
   return db
     .prepare(
       `INSERT INTO identity_ledger
          (jti, job_id, claim_number, agent_id, is_default, kid, aud, sub, issued_at, expires_at)
-       VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT (jti) DO NOTHING`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (jti) DO NOTHING`,
     )
     .bind(
       mint.jti,
       mint.jobId,
       mint.claimNumber,
       mint.agentId,
+      isDefault,
       mint.kid,
       mint.aud,
       mint.sub,

@@ -8,15 +8,28 @@ import {
   LedgerEntry,
   PublicJwks,
 } from "../../protocol/identity.ts";
+import {
+  Audience,
+  IdentityProfile,
+  IdentityProfileCreate,
+  IdentityProfileList,
+  TokenAnswer,
+  TokenRequest,
+} from "../../protocol/identity-profiles.ts";
+import { limits } from "../../protocol/limits.ts";
+import { Page } from "../../protocol/list.ts";
+import { Problem } from "../../protocol/problem.ts";
 import { sha256 } from "../crypto/digests.ts";
 import type { SigningKeys } from "../crypto/signing.ts";
-import { json } from "../http/reply.ts";
+import { created, empty, json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import { toBase64Url, utf8 } from "../lib/bytes.ts";
 import { bindingUnusable } from "../lib/fault.ts";
 import { type Clock, toSeconds } from "../lib/time.ts";
 import { discoveryDocument, publicJwks } from "./discovery.ts";
 import type { JobIdentity } from "./job-identity.ts";
+import type { Profiles } from "./profiles.ts";
+import type { RequestToken } from "./token-requests.ts";
 
 /** Cached everywhere for five minutes, and for bounded times beyond while we are asked again or are down. */
 const cacheControl = "public, max-age=300, stale-while-revalidate=600, stale-if-error=3600";
@@ -86,6 +99,77 @@ export function identityRoutes(identity: JobIdentity): Route[] {
       answers: { 200: { description: "header, claims and subjects; nothing is minted", schema: IdentityPreview } },
       handle: async ({ principal, params, body }) =>
         json(200, await identity.preview(principal, params.project_id, body)),
+    }),
+  ];
+}
+
+/** GitHub's toolkit appends `&audience=` to the URL that its job was handed; whatever else stands there is ignored. */
+const TokenQuery = z.object({ audience: Audience.optional() });
+
+/** What a running job asks for itself, with the request token that it was handed. */
+export function tokenRequestRoutes(request: RequestToken): Route[] {
+  const answers = {
+    200: { description: "the token", schema: TokenAnswer },
+    403: { description: "no identity profile of the project allows it", schema: Problem },
+    429: { description: `the job has had its ${limits.jobMints} tokens`, schema: Problem },
+  };
+  const path = "/api/v1/jobs/:job_id/identity/token";
+  return [
+    route({
+      method: "GET",
+      path,
+      access: "bearer",
+      summary: "Job: mint an identity token for an audience, as GitHub's toolkit asks for it",
+      query: TokenQuery,
+      answers,
+      handle: async ({ credential, params, query }) => json(200, await request(credential, params.job_id, query)),
+    }),
+    route({
+      method: "POST",
+      path,
+      access: "bearer",
+      summary: "Job: mint an identity token with a life, a form of subject and AWS session tags of its own",
+      body: TokenRequest,
+      answers,
+      handle: async ({ credential, params, body }) => json(200, await request(credential, params.job_id, body)),
+    }),
+  ];
+}
+
+export function identityProfileRoutes(profiles: Profiles): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/api/v1/projects/:project_id/identity-profiles",
+      access: "person",
+      summary: "Let a project's jobs ask for tokens of an audience",
+      body: IdentityProfileCreate,
+      answers: {
+        201: { description: "made", schema: IdentityProfile },
+        200: { description: "made before", schema: IdentityProfile },
+      },
+      handle: async ({ principal, params, body }) => created(await profiles.create(principal, params.project_id, body)),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/projects/:project_id/identity-profiles",
+      access: "person",
+      summary: "List a project's identity profiles",
+      query: Page,
+      answers: { 200: { description: "a page", schema: IdentityProfileList } },
+      handle: async ({ principal, params, query }) =>
+        json(200, await profiles.list(principal, params.project_id, query)),
+    }),
+    route({
+      method: "DELETE",
+      path: "/api/v1/projects/:project_id/identity-profiles/:profile_id",
+      access: "person",
+      summary: "Delete an identity profile; tokens that it let be minted live on until they expire",
+      answers: { 204: { description: "deleted", schema: null } },
+      async handle({ principal, params }) {
+        await profiles.remove(principal, params.project_id, params.profile_id);
+        return empty(204);
+      },
     }),
   ];
 }

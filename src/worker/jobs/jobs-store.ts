@@ -57,8 +57,13 @@ export const jobTables = `jobs j JOIN pipelines p ON p.id = j.pipeline_id JOIN w
   JOIN agent_types t ON t.id = j.agent_type_id LEFT JOIN agents a ON a.id = j.agent_id`;
 
 export async function findJob(db: D1Database, id: string): Promise<StoredJob | null> {
-  const row = await db.prepare(`SELECT ${jobColumns} FROM ${jobTables} WHERE j.id = ?`).bind(id).first();
+  const row = await selectJob(db, id).first();
   return row === null ? null : toStoredJob(row);
+}
+
+/** For a batch; `toStoredJob` reads its row. */
+export function selectJob(db: D1Database, id: string): D1PreparedStatement {
+  return db.prepare(`SELECT ${jobColumns} FROM ${jobTables} WHERE j.id = ?`).bind(id);
 }
 
 /** What a start with this id left behind, in this project. */

@@ -78,6 +78,16 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     return "armed";
   }
 
+  /** A secret that the job was handed while it runs: looked for from the next push on. */
+  async mask({ claimNumber, sealedMasks }: Pick<Arming, "claimNumber" | "sealedMasks">): Promise<ArmOutcome> {
+    const { armed, result } = this.#store.state();
+    if (result !== null) return "closed";
+    if (armed?.claimNumber !== claimNumber) return "stale_claim";
+    this.#store.atomically(() => this.#store.addMasks(claimNumber, sealedMasks));
+    this.#masking.forget();
+    return "armed";
+  }
+
   /** When the job's deadlines are next looked at. Works before the room is armed; not once the log is final. */
   async setAlarm(at: EpochMs): Promise<void> {
     if (this.#store.state().result !== null) return;

@@ -153,6 +153,12 @@ export class LogStore {
     this.#storage.sql.exec("INSERT INTO masks (claim_number, sealed) VALUES (?, ?)", job.claimNumber, sealedMasks);
   }
 
+  /** One more to look for, in the log of the claim that is armed. */
+  addMasks(claimNumber: number, sealedMasks: Bytes): void {
+    this.#storage.sql.exec("UPDATE room SET mask_revision = mask_revision + 1 WHERE id = 1");
+    this.#storage.sql.exec("INSERT INTO masks (claim_number, sealed) VALUES (?, ?)", claimNumber, sealedMasks);
+  }
+
   /** One transaction: a log that takes no more has no masks, and one that has none takes no more. */
   close(result: JobResult): void {
     this.#ensureRoom();

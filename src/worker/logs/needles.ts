@@ -11,16 +11,21 @@ import { formsOf, trimmed, valueBytesMin } from "./needle-forms.ts";
 export interface MaskValue {
   readonly name: string;
   readonly value: string;
+  /** Looked for as it is alone: a job may be handed hundreds of tokens, and forms cost memory. */
+  readonly exact?: boolean;
 }
 
 const Masks = z.strictObject({
   version: z.literal(1),
-  values: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+  values: z.array(z.strictObject({ name: z.string(), value: z.string(), exact: z.boolean().default(false) })),
 });
 
 /** The bytes to seal for a room. */
 export function encodeMasks(values: readonly MaskValue[]): Bytes {
-  const masks: z.infer<typeof Masks> = { version: 1, values: values.map(({ name, value }) => ({ name, value })) };
+  const masks: z.input<typeof Masks> = {
+    version: 1,
+    values: values.map(({ name, value, exact = false }) => ({ name, value, exact })),
+  };
   return utf8(JSON.stringify(masks));
 }
 
@@ -34,8 +39,8 @@ export function needlesOf(masks: Bytes): { readonly needles: readonly string[] }
   const parsed = Masks.safeParse(parseJson(masks));
   if (!parsed.success) throw new Error("the opened masks have no known form");
   const needles = new Set<string>();
-  for (const { value } of parsed.data.values) {
-    for (const form of formsOf(value)) needles.add(form);
+  for (const { value, exact } of parsed.data.values) {
+    for (const form of exact ? [value] : formsOf(value)) needles.add(form);
   }
   return { needles: [...needles] };
 }

@@ -24,6 +24,13 @@ export async function findProject(db: D1Database, id: string): Promise<Made<Proj
   return { value: toProject(row), createdBy: row.created_by, requestMac: fromBlob(row.request_mac) };
 }
 
+/** For a batch; `toProject` reads its row. */
+export function selectProjectOfJob(db: D1Database, jobId: string): D1PreparedStatement {
+  return db
+    .prepare(`SELECT ${columns} FROM projects WHERE id = (SELECT project_id FROM jobs WHERE id = ?)`)
+    .bind(jobId);
+}
+
 /** Projects after `afterId`, of the whole organization or `onlyId` alone. */
 export async function listProjects(
   db: D1Database,
@@ -36,7 +43,7 @@ export async function listProjects(
     )
     .bind(query.afterId, query.onlyId, query.name, query.limit)
     .all<ProjectRow>();
-  return results.map(toProject);
+  return results.map((row) => toProject(row));
 }
 
 export function insertProject(db: D1Database, project: Project, requestMac: Bytes, now: EpochMs): D1PreparedStatement {
@@ -74,10 +81,11 @@ export function patchSettings(db: D1Database, id: string, patch: ProjectPatch, r
 
 /** What a batch that ends in `patchSettings` answers: the project as it is now. */
 export function patchedProject(results: readonly D1Result[]): Project {
-  return toProject(results.at(-1)?.results[0] as ProjectRow);
+  return toProject(results.at(-1)?.results[0]);
 }
 
-function toProject(row: ProjectRow): Project {
+export function toProject(raw: unknown): Project {
+  const row = raw as ProjectRow;
   return {
     id: row.id,
     name: row.name,

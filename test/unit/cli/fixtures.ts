@@ -12,7 +12,12 @@ export const project = {
   id,
   name: "demo",
   repository: { name: "demo", slug: "local/demo", url: "", provider: "git" },
-  settings: { default_branch: "refs/heads/main", protected_refs: null, job_time_limit_seconds: 3600 },
+  settings: {
+    default_branch: "refs/heads/main",
+    protected_refs: null,
+    job_time_limit_seconds: 3600,
+    github_token_variables: false,
+  },
   revision: 4,
   created_at: at,
   created_by: id,

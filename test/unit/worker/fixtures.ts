@@ -43,7 +43,12 @@ export const project: Project = {
   id: idOf(2),
   name: "points",
   repository: { name: "points", slug: "acme/points", url: "https://git.example/acme/points", provider: "github" },
-  settings: { default_branch: "refs/heads/main", protected_refs: null, job_time_limit_seconds: 3600 },
+  settings: {
+    default_branch: "refs/heads/main",
+    protected_refs: null,
+    job_time_limit_seconds: 3600,
+    github_token_variables: false,
+  },
   revision: 1,
   created_at: "2026-11-20T17:00:00.000Z",
   created_by: idOf(9),

@@ -11,6 +11,7 @@ function entries(git: GitContext, identityToken: string | null = "jwt") {
     project,
     job: job({ git }),
     identityToken,
+    tokenRequest: identityToken === null ? null : { url: "https://ci.example.com/more?v=1", token: "mac" },
   });
 }
 const environment = (git: GitContext, token?: string | null) => Object.fromEntries(entries(git, token));
@@ -53,6 +54,8 @@ test("a branch's job gets this environment", () => {
     SEMAPHORE_GIT_BRANCH: "a/b",
     SEMAPHORE_GIT_WORKING_BRANCH: "a/b",
     SEMAPHORE_OIDC_TOKEN: "jwt",
+    SEMAPHORE_OIDC_REQUEST_URL: "https://ci.example.com/more?v=1",
+    SEMAPHORE_OIDC_REQUEST_TOKEN: "mac",
   });
 });
 

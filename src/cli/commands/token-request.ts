@@ -1,0 +1,82 @@
+/**
+ * `signalbox token request`: inside a job, an identity token for an audience. It speaks to the address that the job
+ * was handed, with the job's own request token; no API token is there, nor needed.
+ */
+import { chmod, rename, writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { systemClock } from "../../client/clock.ts";
+import { createTransport } from "../../client/transport.ts";
+import { SubjectForm, TokenAnswer } from "../../protocol/identity-profiles.ts";
+import { type Cli, secureOrigin } from "../context.ts";
+import { UsageError } from "../exit.ts";
+import { collect, type Lifetime, lifetime, orNull } from "../options.ts";
+
+interface Options {
+  audience?: string;
+  lifetime?: Lifetime;
+  subject?: string;
+  awsTag?: string[];
+  format: "jwt" | "gcp";
+  output?: string;
+}
+
+export function addRequestCommand(token: Command, cli: Cli): void {
+  token
+    .command("request")
+    .description("inside a job: an identity token of its own, masked in the job's log before it is printed")
+    .option("--audience <audience>", "whom it is for (default: the issuer)")
+    .option("--lifetime <time>", "such as 15m (default: what the identity profile allows, at most 1h)", lifetime)
+    .addOption(new Option("--subject <form>", "form of its subject").choices(SubjectForm.options))
+    .option("--aws-tag <claim>", "claim to hand to AWS as a session tag; repeatable", collect)
+    .addOption(
+      new Option("--format <format>", "the token alone, or Google's executable-sourced credential")
+        .choices(["jwt", "gcp"])
+        .default("jwt"),
+    )
+    .option("--output <file>", "write it there, mode 0600, in place of printing it")
+    .action(async (options: Options) => {
+      const value = await request(cli, options);
+      const text = options.format === "gcp" ? googleCredential(value) : value;
+      if (options.output === undefined) cli.output.line(text);
+      else await writeWhole(options.output, `${text}\n`);
+    });
+}
+
+async function request(cli: Cli, options: Options): Promise<string> {
+  const { SEMAPHORE_OIDC_REQUEST_URL: url, SEMAPHORE_OIDC_REQUEST_TOKEN: credential } = cli.env;
+  if (!url || !credential) {
+    throw new UsageError("SEMAPHORE_OIDC_REQUEST_URL and _TOKEN are not set: this works inside a job that has a token");
+  }
+  const seconds = options.lifetime === undefined ? undefined : orNull(options.lifetime);
+  if (seconds === null) throw new UsageError("--lifetime: a token ends; never is none");
+  const transport = createTransport({
+    baseUrl: secureOrigin(url),
+    token: credential,
+    tokenSource: "SEMAPHORE_OIDC_REQUEST_TOKEN",
+    fetch,
+    clock: systemClock,
+    signal: cli.signal,
+  });
+  const body = {
+    audience: options.audience,
+    lifetime_seconds: seconds,
+    subject: options.subject,
+    aws_session_tags: options.awsTag,
+  };
+  const answer = await transport.json(TokenAnswer, { method: "POST", path: new URL(url).pathname, body });
+  return answer.value;
+}
+
+/** Google's executable-sourced credentials (AIP-4117): what its libraries read from a program's standard output. */
+function googleCredential(token: string): string {
+  const type = "urn:ietf:params:oauth:token-type:jwt";
+  return JSON.stringify({ version: 1, success: true, token_type: type, id_token: token });
+}
+
+/** By a rename: whoever reads it meets the old token or the new one, never half of one. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}`;
+  await writeFile(temporary, text, { mode: 0o600 });
+  await chmod(temporary, 0o600);
+  await rename(temporary, path);
+}

@@ -1,0 +1,128 @@
+import { describe, expect, test } from "vitest";
+import type { IdentityProfile } from "../../../../src/protocol/identity-profiles.ts";
+import { IdentityProfileRules } from "../../../../src/protocol/identity-profiles.ts";
+import { awsTags } from "../../../../src/worker/identity/aws-tags.ts";
+import { identityClaims } from "../../../../src/worker/identity/claims.ts";
+import { type AskingJob, decideToken } from "../../../../src/worker/identity/token-decision.ts";
+import type { EpochSeconds } from "../../../../src/worker/lib/time.ts";
+import { faultOf, gitContext as git, idOf } from "../fixtures.ts";
+
+const issuer = "https://ci.example.com";
+const aws = "sts.amazonaws.com";
+
+const profile = (rules: object, name = "p"): IdentityProfile => ({
+  id: idOf(1),
+  project_id: idOf(2),
+  name,
+  rules: IdentityProfileRules.parse({ audience: aws, ...rules }),
+  revision: 1,
+  created_at: "2026-11-20T00:00:00.000Z",
+  created_by: idOf(3),
+});
+const job = (changes: Partial<AskingJob> = {}): AskingJob => ({
+  git: git({ ref_protected: true }),
+  agentType: "linux",
+  secondsLeft: 10_000,
+  ...changes,
+});
+
+describe("without a profile", () => {
+  test("the default audience and form are minted, for an hour or as long as the job may run", () => {
+    const defaults = { audience: issuer, subject: "semaphore", tags: [] };
+    expect(decideToken({}, job(), [], issuer)).toEqual({ ...defaults, lifeSeconds: 3600 });
+    expect(decideToken({ audience: issuer }, job({ secondsLeft: 60.2 }), [], issuer)).toEqual({
+      ...defaults,
+      lifeSeconds: 61,
+    });
+    expect(decideToken({ lifetime_seconds: 300 }, job(), [], issuer)).toMatchObject({ lifeSeconds: 300 });
+    expect(decideToken({ lifetime_seconds: 3601 }, job(), [], issuer)).toMatchObject({ pointer: "/lifetime_seconds" });
+  });
+
+  test.each([
+    [{ audience: aws }],
+    [{ subject: "id" as const }],
+    [{ subject: "sub127" as const }],
+    [{ aws_session_tags: ["repo" as const] }],
+  ])("%o is not", (request) => {
+    expect(decideToken(request, job(), [], issuer)).toMatchObject({ pointer: "/audience" });
+  });
+});
+
+describe("with a profile of its audience", () => {
+  test("a job gets what that allows and no more, and is told which parameter would have to be another", () => {
+    const rules = { subject_forms: ["id"], lifetime_seconds_max: 900, aws_session_tags: ["repo"] };
+    const asked = { audience: aws, subject: "id" as const };
+    const decide = (request: object) => decideToken({ ...asked, ...request }, job(), [profile(rules)], issuer);
+    expect(decide({})).toEqual({ audience: aws, subject: "id", tags: [], lifeSeconds: 900 });
+    expect(decide({ aws_session_tags: ["repo"] })).toMatchObject({ tags: ["repo"] });
+    expect(decide({ aws_session_tags: ["repo", "sha"] })).toMatchObject({ pointer: "/aws_session_tags" });
+    expect(decide({ subject: "semaphore" })).toMatchObject({ pointer: "/subject" });
+    expect(decide({ lifetime_seconds: 901 })).toMatchObject({ pointer: "/lifetime_seconds" });
+    expect(decide({ audience: "vault" })).toMatchObject({ pointer: "/audience" });
+  });
+
+  test("a ref or an agent type that it is not for gets nothing", () => {
+    const unprotected = job({ git: git({ ref: "refs/heads/topic", ref_protected: false }) });
+    const decide = (rules: object, asking = job()) => decideToken({ audience: aws }, asking, [profile(rules)], issuer);
+    expect(decide({}, unprotected)).toMatchObject({ detail: expect.stringContaining("refs/heads/topic is none") });
+    expect(decide({ refs: ["refs/heads/*"] }, unprotected)).toMatchObject({ audience: aws });
+    expect(decide({ agent_types: ["secure"] })).toMatchObject({ detail: expect.stringContaining("secure") });
+  });
+
+  test("one of several that allows it is enough", () => {
+    const profiles = [profile({ refs: ["refs/tags/*"] }, "tags"), profile({ subject_forms: ["id"] }, "ids")];
+    expect(decideToken({ audience: aws, subject: "id" }, job(), profiles, issuer)).toMatchObject({ subject: "id" });
+  });
+
+  test("even the default audience is what its profile says, once there is one", () => {
+    const own = profile({ audience: issuer, refs: ["refs/tags/*"] });
+    expect(decideToken({}, job(), [own], issuer)).toMatchObject({ pointer: "/audience" });
+  });
+});
+
+test("a fork gets no token, whatever a profile says", () => {
+  const fork = job({ git: git({ fork: true, ref_protected: true }) });
+  expect(decideToken({}, fork, [], issuer)).toMatchObject({ detail: "jobs of forks get no token" });
+  expect(decideToken({ audience: aws }, fork, [profile({})], issuer)).toMatchObject({ pointer: "/audience" });
+});
+
+describe("AWS session tags", () => {
+  const claimsOf = (ref: string) =>
+    identityClaims(
+      {
+        issuer,
+        org: { id: idOf(8), name: "acme" },
+        project: { id: idOf(9), name: "web" },
+        repository: { name: "web", slug: "acme/web" },
+        git: git({ ref }),
+        workflowId: idOf(10),
+        pipelineId: idOf(11),
+        jobId: idOf(12),
+        actor: idOf(13),
+      },
+      { jti: "j", aud: aws, issuedAt: 0 as EpochSeconds, expiresAt: 1 as EpochSeconds },
+      "id",
+    );
+
+  test("are lists of one string, none of them transitive", async () => {
+    const claims = await claimsOf("refs/heads/main");
+    expect(awsTags(claims, ["repo", "branch"])).toEqual({
+      principal_tags: { repo: ["web"], branch: ["main"] },
+      transitive_tag_keys: [],
+    });
+  });
+
+  test("refuse the mint for a value that AWS would not take, instead of altering it", async () => {
+    const claims = await claimsOf("refs/heads/a,b#c");
+    const fault = await faultOf(() => awsTags(claims, ["branch"]));
+    expect(fault.code).toBe("invalid_request");
+    expect(fault.errors[0]?.pointer).toBe("/aws_session_tags");
+  });
+
+  test("go with a subject that is one for the project, whatever the ref", async () => {
+    const subjects = await Promise.all(
+      ["refs/heads/main", "refs/heads/x"].map(async (ref) => (await claimsOf(ref)).sub),
+    );
+    expect(subjects).toEqual(Array(2).fill(`org_id:${idOf(8)}:prj_id:${idOf(9)}`));
+  });
+});
