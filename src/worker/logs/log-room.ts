@@ -10,7 +10,7 @@ import type { Bytes } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
 import { type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
 import { readPosition, readStartFrom } from "./append.ts";
-import { type ArmedJob, LogStore, type RoomState } from "./log-store.ts";
+import { LogStore } from "./log-store.ts";
 import { type Matcher, maskMark } from "./mask.ts";
 import { isHiding } from "./mask-stream.ts";
 import { Masking } from "./masking.ts";
@@ -18,6 +18,7 @@ import { type EventsPage, readPage } from "./page.ts";
 import type { LogRoomPorts } from "./ports.ts";
 import { jobTaking, type Push, planPush } from "./push.ts";
 import { readBounded } from "./push-body.ts";
+import type { ArmedJob, RoomState } from "./room-state.ts";
 import { Viewers } from "./viewers.ts";
 import { acceptedProtocol, principalHeader, protocolHeader } from "./wire.ts";
 

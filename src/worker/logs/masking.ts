@@ -2,10 +2,11 @@
  * The room's matcher: made once per arm and kept in memory; after an eviction made again by opening the sealed
  * masks. Plaintext needles live here alone, and only while the job runs.
  */
-import type { ArmedJob, LogStore } from "./log-store.ts";
+import type { LogStore } from "./log-store.ts";
 import { compileMatcher, type Matcher } from "./mask.ts";
 import { masksContext, needlesOf } from "./needles.ts";
 import type { LogRoomPorts } from "./ports.ts";
+import type { ArmedJob } from "./room-state.ts";
 
 interface ArmedMatcher {
   readonly maskRevision: number;

@@ -5,10 +5,10 @@
 import { limits } from "../../protocol/limits.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import { encodeLines, readPushBody } from "./append.ts";
-import type { ArmedJob, RoomState } from "./log-store.ts";
 import type { Matcher } from "./mask.ts";
 import { type Carry, givenUp, resumed } from "./mask-stream.ts";
 import { type LogRecord, packRecords } from "./records.ts";
+import type { ArmedJob, RoomState } from "./room-state.ts";
 
 export interface Push {
   readonly startFrom: number;

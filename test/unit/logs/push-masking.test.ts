@@ -4,30 +4,20 @@ import { limits } from "../../../src/protocol/limits.ts";
 import { LogEvent } from "../../../src/protocol/log-events.ts";
 import { fromUtf8, utf8 } from "../../../src/worker/lib/bytes.ts";
 import type { EpochSeconds } from "../../../src/worker/lib/time.ts";
-import type { RoomState } from "../../../src/worker/logs/log-store.ts";
 import { compileMatcher } from "../../../src/worker/logs/mask.ts";
 import { planPush } from "../../../src/worker/logs/push.ts";
 import { untilOf } from "../../../src/worker/logs/records.ts";
+import { emptyRoom, type RoomState } from "../../../src/worker/logs/room-state.ts";
 import { NaiveStream, naiveMask } from "./naive-mask.ts";
 import { seeded, textOf } from "./seeded.ts";
 
 const now = 1_795_169_265 as EpochSeconds;
 
-const emptyRoom: RoomState = {
-  armed: { jobId: "j", projectId: "p", claimNumber: 1, maskRevision: 1 },
-  head: 0,
-  bytes: 0,
-  lastSeq: 0,
-  carry: null,
-  isFull: false,
-  result: null,
-  deadlineAt: null,
-  sweepAt: null,
-};
+const armedRoom: RoomState = { ...emptyRoom, armed: { jobId: "j", projectId: "p", claimNumber: 1, maskRevision: 1 } };
 
 /** A room that is evicted after every push: what it keeps goes through JSON, and its needles are compiled anew. */
 class Room {
-  state = emptyRoom;
+  state = armedRoom;
   readonly stored: string[] = [];
 
   push(startFrom: number, lines: readonly string[], needles: readonly string[]): number {

@@ -3,26 +3,16 @@ import { limits } from "../../../src/protocol/limits.ts";
 import { fromUtf8, utf8 } from "../../../src/worker/lib/bytes.ts";
 import type { EpochSeconds } from "../../../src/worker/lib/time.ts";
 import { encodeLines, readPosition } from "../../../src/worker/logs/append.ts";
-import type { RoomState } from "../../../src/worker/logs/log-store.ts";
 import { compileMatcher } from "../../../src/worker/logs/mask.ts";
 import { nothingHeld } from "../../../src/worker/logs/mask-stream.ts";
 import { planPush } from "../../../src/worker/logs/push.ts";
 import { type LogRecord, rowBytes, untilOf } from "../../../src/worker/logs/records.ts";
+import { emptyRoom, type RoomState } from "../../../src/worker/logs/room-state.ts";
 import { seeded } from "./seeded.ts";
 
 const now = 1_795_169_265 as EpochSeconds;
 const matcher = compileMatcher(["hunter22"]);
-const emptyRoom: RoomState = {
-  armed: { jobId: "j", projectId: "p", claimNumber: 2, maskRevision: 1 },
-  head: 0,
-  bytes: 0,
-  lastSeq: 0,
-  carry: null,
-  isFull: false,
-  result: null,
-  deadlineAt: null,
-  sweepAt: null,
-};
+const armedRoom: RoomState = { ...emptyRoom, armed: { jobId: "j", projectId: "p", claimNumber: 2, maskRevision: 1 } };
 
 /** A line of a command that goes no further in its push: nothing waits behind it. */
 function encoded(line: string | Uint8Array): string {
@@ -47,7 +37,7 @@ function plan(
 
 /** A room after a push, as the store would leave it. */
 class Model {
-  room = emptyRoom;
+  room = armedRoom;
   records: LogRecord[] = [];
 
   push(startFrom: number, body: string): number {
@@ -171,43 +161,43 @@ describe("positions", () => {
 
 describe("a push", () => {
   it("may lack the last line end, and may be empty", () => {
-    expect(plan(emptyRoom, 0, output("a").trim())).toMatchObject({ kind: "stored", records: [{ count: 1 }] });
-    expect(plan(emptyRoom, 7, "")).toEqual({ kind: "stored", records: [], carry: null });
+    expect(plan(armedRoom, 0, output("a").trim())).toMatchObject({ kind: "stored", records: [{ count: 1 }] });
+    expect(plan(armedRoom, 7, "")).toEqual({ kind: "stored", records: [], carry: null });
   });
 
   it("that is nothing like events is malformed, and one line like an event is enough", () => {
-    for (const body of ["<html>", "[1,2]\n", "\n\n", "a=b"]) expect(plan(emptyRoom, 0, body).kind).toBe("malformed");
-    expect(plan(emptyRoom, 0, `noise\n${output("a")}`)).toMatchObject({ kind: "stored", records: [{ count: 2 }] });
+    for (const body of ["<html>", "[1,2]\n", "\n\n", "a=b"]) expect(plan(armedRoom, 0, body).kind).toBe("malformed");
+    expect(plan(armedRoom, 0, `noise\n${output("a")}`)).toMatchObject({ kind: "stored", records: [{ count: 2 }] });
   });
 
   it("of 2,000 events is taken and of 2,001 refused with a notice", () => {
-    expect(plan(emptyRoom, 0, output("a").repeat(2000)).kind).toBe("stored");
-    expect(plan(emptyRoom, 0, output("a").repeat(2001))).toMatchObject({ kind: "refused", fills: false });
+    expect(plan(armedRoom, 0, output("a").repeat(2000)).kind).toBe("stored");
+    expect(plan(armedRoom, 0, output("a").repeat(2001))).toMatchObject({ kind: "refused", fills: false });
   });
 
   it("longer than the limit, or longer once stored, is refused with a notice", () => {
-    expect(plan(emptyRoom, 0, null)).toMatchObject({ kind: "refused", notice: expect.stringContaining("16 MiB") });
+    expect(plan(armedRoom, 0, null)).toMatchObject({ kind: "refused", notice: expect.stringContaining("16 MiB") });
     const invalid = new Uint8Array(8 * 1024 * 1024).fill(0xff);
     invalid.set(utf8('{"event":"cmd_output","timestamp":5,"output":"'));
     invalid.set(utf8('"}'), invalid.length - 2);
-    expect(plan(emptyRoom, 0, invalid)).toMatchObject({ kind: "refused", notice: expect.stringContaining("16 MiB") });
+    expect(plan(armedRoom, 0, invalid)).toMatchObject({ kind: "refused", notice: expect.stringContaining("16 MiB") });
   });
 
   it("over the log's limit fills it: nothing of it is stored, and no later one", () => {
     const line = output("a");
-    expect(plan(emptyRoom, 0, line, line.length).kind).toBe("stored");
-    expect(plan(emptyRoom, 0, line, line.length - 1)).toMatchObject({ kind: "refused", fills: true });
-    const full = { ...emptyRoom, head: 5, isFull: true };
+    expect(plan(armedRoom, 0, line, line.length).kind).toBe("stored");
+    expect(plan(armedRoom, 0, line, line.length - 1)).toMatchObject({ kind: "refused", fills: true });
+    const full = { ...armedRoom, head: 5, isFull: true };
     expect(plan(full, 5, line)).toEqual({ kind: "refused", notice: null, fills: false });
     expect(plan(full, 4, line).kind).toBe("stored");
   });
 
   it("of another claim, to a closed log, or before any claim is refused", () => {
     for (const room of [
-      { ...emptyRoom, result: "passed" as const },
-      { ...emptyRoom, armed: null },
-      { ...emptyRoom, armed: { jobId: "j", projectId: "p", claimNumber: 3, maskRevision: 1 } },
-      { ...emptyRoom, armed: { jobId: "j", projectId: "p", claimNumber: 1, maskRevision: 1 } },
+      { ...armedRoom, result: "passed" as const },
+      { ...armedRoom, armed: null },
+      { ...armedRoom, armed: { jobId: "j", projectId: "p", claimNumber: 3, maskRevision: 1 } },
+      { ...armedRoom, armed: { jobId: "j", projectId: "p", claimNumber: 1, maskRevision: 1 } },
     ]) {
       expect(plan(room, 0, output("a"))).toEqual({ kind: "refused", notice: null, fills: false });
     }
@@ -215,7 +205,7 @@ describe("a push", () => {
 
   it("becomes rows of whole events, and one event larger than a row becomes parts under its position", () => {
     const big = output("x".repeat(2_500_000));
-    const made = plan(emptyRoom, 0, output("a".repeat(200_000)) + output("b".repeat(100_000)) + big + output("c"));
+    const made = plan(armedRoom, 0, output("a".repeat(200_000)) + output("b".repeat(100_000)) + big + output("c"));
     if (made.kind !== "stored") throw new Error(made.kind);
     const shape = made.records.map((r) => [
       r.kind,
@@ -242,7 +232,7 @@ describe("a push", () => {
     const body = utf8(output(`${"an ordinary line of output ".repeat(3)}secret-7-${"abcdef".repeat(6)}`).repeat(2000));
     const started = performance.now();
     const made = planPush(
-      emptyRoom,
+      armedRoom,
       { startFrom: 0, claimNumber: 2, body },
       { matcher: compiled, now, logBytesMax: limits.logBytes },
     );
