@@ -19,6 +19,11 @@ export function utf8Length(text: string): number {
   return utf8(text).length;
 }
 
+/** Writes `text` at the start of `into`, which has room for three bytes a UTF-16 unit; answers how many it took. */
+export function utf8Into(text: string, into: Uint8Array): number {
+  return encoder.encodeInto(text, into).written;
+}
+
 /** Invalid sequences become U+FFFD. */
 export function fromUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);

@@ -5,7 +5,7 @@
  * longest end of it that begins a needle waits for more. Text that waits never rests in clear. A `Carry` says which
  * needle it begins; the text is read from the needles when they are open again, and searched anew with what follows.
  */
-import { concat, utf8 } from "../lib/bytes.ts";
+import { concat, utf8, utf8Into } from "../lib/bytes.ts";
 import { type Automaton, scan, unfinishedAt } from "./automaton.ts";
 import { cutRanges, type Matcher, maskMark } from "./mask.ts";
 
@@ -77,14 +77,19 @@ interface Found {
   readonly ends: readonly number[];
 }
 
+/** Texts of the official agent fit in, and an array made for each of them would cost as much as the search. */
+const scratchBytes = 4096;
+
 /** One text after the other, and never all of their bytes at once: a push may be large. */
 function searchAll(texts: readonly string[], held: Held, automaton: Automaton): Found & { state: number } {
   // Began in an earlier text and was marked there: what overlaps it belongs to the same run.
   const ranges = [-1, held.masked];
   const ends: number[] = [];
+  const scratch = new Uint8Array(scratchBytes);
   let [state, end] = [0, 0];
   for (const [at, text] of texts.entries()) {
-    const bytes = bytesOf(text, at, held);
+    const fits = at > 0 && text.length * 3 <= scratchBytes;
+    const bytes = fits ? scratch.subarray(0, utf8Into(text, scratch)) : bytesOf(text, at, held);
     state = scan(automaton, state, bytes, end, ranges);
     end += bytes.length;
     ends.push(end);
