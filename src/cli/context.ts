@@ -128,7 +128,8 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-function oneLine(text: string, source: string): SourcedToken {
+/** A token as a header can hold it. */
+export function oneLine(text: string, source: string): SourcedToken {
   const token = text.trim();
   // A header cannot hold anything else, and the reason would not name the file.
   if (!/^[\x21-\x7e]+$/.test(token)) throw new UsageError(`${source} does not hold a token on one line`);

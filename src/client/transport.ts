@@ -118,6 +118,8 @@ function initOf(options: TransportOptions, call: Call): Parameters<Fetch>[1] {
 
 function urlOf(baseUrl: string, call: Call): string {
   const url = new URL(call.path, baseUrl);
+  // A path that begins with two slashes names another host, which must not get the credential.
+  if (url.origin !== new URL(baseUrl).origin) throw new TypeError(`${call.path} is no path of ${baseUrl}`);
   for (const [name, value] of Object.entries(call.query ?? {})) {
     if (value !== undefined) url.searchParams.set(name, String(value));
   }

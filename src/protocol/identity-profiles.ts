@@ -38,7 +38,7 @@ export type AwsTagClaim = z.infer<typeof AwsTagClaim>;
 /** What a profile lets a job ask for, and which jobs. */
 export const IdentityProfileRules = z.strictObject({
   audience: Audience,
-  subject_forms: z.array(SubjectForm).min(1).default(["semaphore"]),
+  subject_forms: z.array(SubjectForm).min(1).max(3).default(["semaphore"]),
   lifetime_seconds_max: z.int().min(tokenLifeSecondsMin).max(tokenLifeSecondsMax).default(3600),
   aws_session_tags: z.array(AwsTagClaim).max(50).default([]),
   /** `protected`: the project's protected refs; else patterns, of which one must match. */

@@ -38,6 +38,7 @@ export const limits = {
   /** What a job's secret values come to in all the forms that its log is searched for: the search table's size. */
   jobNeedleBytes: 4 * 1024 * 1024,
   jobCommands: 1000,
+  identityProfiles: 64,
   /** Identity tokens minted for one job. */
   jobMints: 300,
   refPatterns: 64,

@@ -61,7 +61,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...jobRoutes(services.jobs),
     ...identityRoutes(services.identity),
     ...identityProfileRoutes(services.identityProfiles),
-    ...tokenRequestRoutes(services.requestToken),
+    ...tokenRequestRoutes(services.tokenRequests),
     ...logRoutes({
       rooms: env.LOG_ROOM,
       held: config.sealing,

@@ -16,7 +16,7 @@ import { type Config, type Env, readConfig, readSettings } from "./env.ts";
 import { createIssuer } from "./identity/issuer.ts";
 import { createJobIdentity, type JobIdentity } from "./identity/job-identity.ts";
 import { createProfiles, type Profiles } from "./identity/profiles.ts";
-import { createTokenRequests, type RequestToken } from "./identity/token-requests.ts";
+import { createTokenRequests, type TokenRequests } from "./identity/token-requests.ts";
 import { enforceDeadlines } from "./jobs/deadlines.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
 import { type Bytes, systemRandom } from "./lib/bytes.ts";
@@ -36,7 +36,7 @@ export interface Services {
   readonly jobs: Jobs;
   readonly identity: JobIdentity;
   readonly identityProfiles: Profiles;
-  readonly requestToken: RequestToken;
+  readonly tokenRequests: TokenRequests;
   readonly agents: Agents;
   readonly agentProtocol: AgentProtocol;
 }
@@ -90,7 +90,7 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
       organization: accounts.organization,
     }),
     identityProfiles: createProfiles({ ...sealed, projects }),
-    requestToken: createTokenRequests({
+    tokenRequests: createTokenRequests({
       ...base,
       held,
       issuer: tokenIssuer,
@@ -99,6 +99,7 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
         const context = masksContext(job.project_id, job.id, job.claim_number);
         const sealedMasks = await sealer.seal(encodeMasks([{ ...secret, exact: true }]), context);
         await log.mask(job.id, { claimNumber: job.claim_number, sealedMasks });
+        return (await sealer.current()).id;
       },
     }),
     agents: createAgents({ ...base, jobs, agentTypes }),
@@ -136,6 +137,7 @@ function jobLog(env: Env) {
     },
     async mask(jobId: string, masks: { claimNumber: number; sealedMasks: Bytes }) {
       const outcome = await room(jobId).mask(masks);
+      if (outcome === "too_often") throw new Fault("too_many", "the job's log takes no more tokens");
       if (outcome !== "armed") throw new Fault("unavailable", "the job's log takes no more masks");
     },
     async arm(arming: Parameters<ReturnType<typeof room>["arm"]>[0]) {

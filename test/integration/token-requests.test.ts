@@ -116,6 +116,8 @@ describe("a running job", () => {
     await harness.db.prepare(insert).bind(job.jobId, row.agent_id, row.kid, fillers).run();
     const statuses = (await Promise.all(Array.from({ length: 4 }, () => job.get("")))).map(({ status }) => status);
     expect(statuses.toSorted()).toEqual([200, 429, 429, 429]);
+    const masks = await harness.roomRows(job.jobId, "SELECT count(*) AS n FROM masks WHERE is_asked = 1");
+    expect(masks).toEqual([{ n: expect.any(Number) }]);
     await finishJob(world, agent, job.jobId);
   });
 });
@@ -140,6 +142,40 @@ describe("a request token", () => {
     expect((await job.get("")).status).toBe(401);
   });
 
+  it("is looked at before the body that comes with it, and before any HEAD", async () => {
+    const job = await runningJob();
+    const path = `/api/v1/jobs/${job.jobId}/identity/token`;
+    expect((await world.as("sbx_mac_x", "POST", path, { audience: 7 })).status).toBe(401);
+    expect((await job.post({ audience: 7 })).status).toBe(400);
+    expect((await world.as(job.request, "HEAD", path)).status).toBe(405);
+    expect((await world.as(world.owner, "GET", `/api/v1/jobs/${job.jobId}/identity`)).body.items).toHaveLength(1);
+    await finishJob(world, agent, job.jobId);
+  });
+
+  it("gets nothing more once its job is being stopped", async () => {
+    const job = await runningJob();
+    await world.as(world.owner, "POST", `/api/v1/jobs/${job.jobId}/stop`);
+    expect((await job.get("")).status).toBe(401);
+    await finishJob(world, agent, job.jobId, "stopped");
+  });
+
+  it("gets no token whose mask was sealed under a key that no longer seals", async () => {
+    const job = await runningJob();
+    const { results } = await harness.db
+      .prepare("SELECT seals_with FROM sealing_state")
+      .all<{ seals_with: number[] }>();
+    const current = new Uint8Array(results[0]?.seals_with ?? []);
+    const other = new Uint8Array(8).fill(7);
+    await harness.db.batch([
+      harness.db.prepare("INSERT INTO sealing_keys (key_id, self_test, created_at) VALUES (?, x'00', 0)").bind(other),
+      harness.db.prepare("UPDATE sealing_state SET seals_with = ?").bind(other),
+    ]);
+    expect((await job.get("")).status).toBe(503);
+    await harness.db.prepare("UPDATE sealing_state SET seals_with = ?").bind(current).run();
+    expect((await job.get("")).status).toBe(200);
+    await finishJob(world, agent, job.jobId);
+  });
+
   it("goes into GitHub's variables too where the project says so", async () => {
     const settings = `/api/v1/projects/${world.projectId}`;
     await world.as(world.owner, "PATCH", settings, { github_token_variables: true });
@@ -162,7 +198,26 @@ describe("identity profiles", () => {
     expect(statuses).toEqual([201, 200, 409, 409]);
     const { body: list } = await world.as(world.owner, "GET", profiles());
     expect(list.items.map(({ name }: { name: string }) => name)).toContain("vault");
+    const forms = Array(4).fill("id");
+    const many = await world.as(world.owner, "POST", profiles(), {
+      name: "x",
+      rules: { audience: "x", subject_forms: forms },
+    });
+    expect([many.status, many.body.errors[0].pointer]).toEqual([400, "/rules/subject_forms"]);
     const bad = await world.as(world.owner, "POST", profiles(), { name: "x", rules: { audience: "with blank" } });
     expect([bad.status, bad.body.errors[0].pointer]).toEqual([400, "/rules/audience"]);
   });
+});
+
+it("a project has room for sixty-four profiles", async () => {
+  const fill = `INSERT INTO identity_profiles (id, project_id, name, profile, revision, request_mac, created_at, created_by)
+    SELECT 'filler-' || value, ?, 'filler-' || value, '{"audience":"a"}', 1, x'00', 0, 'x' FROM json_each(?)`;
+  const { items } = (await world.as(world.owner, "GET", profiles())).body;
+  const fillers = JSON.stringify(Array.from({ length: 63 - items.length }, (_, at) => at));
+  await harness.db.prepare(fill).bind(world.projectId, fillers).run();
+  const statuses = [];
+  for (const name of ["last", "one-more"]) {
+    statuses.push((await world.as(world.owner, "POST", profiles(), { name, rules: { audience: "a" } })).status);
+  }
+  expect(statuses).toEqual([201, 422]);
 });

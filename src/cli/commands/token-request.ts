@@ -2,13 +2,13 @@
  * `signalbox token request`: inside a job, an identity token for an audience. It speaks to the address that the job
  * was handed, with the job's own request token; no API token is there, nor needed.
  */
-import { chmod, rename, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { systemClock } from "../../client/clock.ts";
 import { createTransport } from "../../client/transport.ts";
 import { SubjectForm, TokenAnswer } from "../../protocol/identity-profiles.ts";
-import { type Cli, secureOrigin } from "../context.ts";
-import { UsageError } from "../exit.ts";
+import { type Cli, messageOf, oneLine, secureOrigin } from "../context.ts";
+import { Failure, UsageError } from "../exit.ts";
 import { collect, type Lifetime, lifetime, orNull } from "../options.ts";
 
 interface Options {
@@ -49,10 +49,11 @@ async function request(cli: Cli, options: Options): Promise<string> {
   }
   const seconds = options.lifetime === undefined ? undefined : orNull(options.lifetime);
   if (seconds === null) throw new UsageError("--lifetime: a token ends; never is none");
+  const { token, source } = oneLine(credential, "SEMAPHORE_OIDC_REQUEST_TOKEN");
   const transport = createTransport({
     baseUrl: secureOrigin(url),
-    token: credential,
-    tokenSource: "SEMAPHORE_OIDC_REQUEST_TOKEN",
+    token,
+    tokenSource: source,
     fetch,
     clock: systemClock,
     signal: cli.signal,
@@ -73,10 +74,14 @@ function googleCredential(token: string): string {
   return JSON.stringify({ version: 1, success: true, token_type: type, id_token: token });
 }
 
-/** By a rename: whoever reads it meets the old token or the new one, never half of one. */
+/** By a rename: whoever reads it meets the old token or the new one, never half of one, nor one that others opened. */
 async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}`;
-  await writeFile(temporary, text, { mode: 0o600 });
-  await chmod(temporary, 0o600);
-  await rename(temporary, path);
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  try {
+    await writeFile(temporary, text, { mode: 0o600, flag: "wx" });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw new Failure(`cannot write ${path}: ${messageOf(error)}`);
+  }
 }

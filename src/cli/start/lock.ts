@@ -1,7 +1,7 @@
 /**
  * One start per data folder: two runtimes on the same database files would spoil them. The lock is SQLite's own
- * on an empty file, which the kernel releases when the process dies, however it dies. No stale locks to clean. Nothing else in this
- * process may open that file: closing it again would give the lock up (POSIX fcntl).
+ * on an empty file, which the kernel releases when the process dies, however it dies. No stale locks to clean.
+ * Nothing else in this process may open that file: closing it again would give the lock up (POSIX fcntl).
  */
 import { DatabaseSync } from "node:sqlite";
 import { Failure } from "../exit.ts";
@@ -11,6 +11,9 @@ export interface Lock {
 }
 
 const sqliteBusy = 5;
+
+/** A database that nobody names any more is closed by the garbage collector, and its lock with it. */
+const held = new Set<DatabaseSync>();
 
 export function lockFolder(path: string, folder: string): Lock {
   const database = new DatabaseSync(path);
@@ -23,5 +26,11 @@ export function lockFolder(path: string, folder: string): Lock {
     }
     throw error;
   }
-  return { release: () => database.close() };
+  held.add(database);
+  return {
+    release() {
+      held.delete(database);
+      database.close();
+    },
+  };
 }

@@ -84,6 +84,8 @@ interface RouteDefinition<
   readonly body?: Body;
   /** The code for a body that is no JSON at all. */
   readonly notJson?: NotJson;
+  /** What can be refused before the body is read: a credential that needs no row to be found wanting. */
+  before?(call: Omit<Call<Path, Access_, undefined, undefined>, "query" | "body">): Promise<void>;
   handle(call: Call<Path, Access_, Output<Query>, Output<Body>>): Promise<Response> | Response;
 }
 
@@ -110,11 +112,10 @@ export function route<
     // Order: who asks, then what is asked. A stranger learns nothing of schemas or ids.
     async run(matched, raw, context) {
       const admitted = await admit(access, raw, context);
+      const asked = { ...admitted, request: raw, url: new URL(raw.url), params: readParams(matched.params) };
+      await definition.before?.(asked as unknown as Call<Path, Access_, undefined, undefined>);
       const call = {
-        ...admitted,
-        request: raw,
-        url: new URL(raw.url),
-        params: readParams(matched.params),
+        ...asked,
         query: query === null ? undefined : readQuery(query, raw),
         body: body === null ? undefined : await readJson(raw, body, limits.bodyBytes, definition.notJson),
       };

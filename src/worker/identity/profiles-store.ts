@@ -1,7 +1,9 @@
 /** Identity profiles in D1. */
 import { type IdentityProfile, IdentityProfileRules } from "../../protocol/identity-profiles.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
+import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp } from "../lib/time.ts";
 
 interface ProfileRow {
@@ -38,14 +40,21 @@ export async function listProfiles(db: D1Database, projectId: string, afterId: s
   return results.map(toProfile);
 }
 
-/** Every profile of the project that a job belongs to. */
-export function selectProfilesOfJob(db: D1Database, jobId: string): D1PreparedStatement {
+/** The profiles of an audience in the project that a job belongs to. */
+export function selectProfilesOfJob(db: D1Database, jobId: string, audience: string): D1PreparedStatement {
   return db
     .prepare(
       `SELECT ${columns} FROM identity_profiles
-       WHERE project_id = (SELECT project_id FROM jobs WHERE id = ?) ORDER BY id`,
+       WHERE project_id = (SELECT project_id FROM jobs WHERE id = ?) AND json_extract(profile, '$.audience') = ?
+       ORDER BY id`,
     )
-    .bind(jobId);
+    .bind(jobId, audience);
+}
+
+/** Aborts the batch where the project has as many as it may have. */
+export function mustHaveRoom(db: D1Database, projectId: string): D1PreparedStatement {
+  const few = "SELECT 1 WHERE (SELECT count(*) FROM identity_profiles WHERE project_id = ?) < ?";
+  return must(db, few, projectId, limits.identityProfiles);
 }
 
 export function insertProfile(db: D1Database, profile: IdentityProfile, requestMac: Bytes, now: EpochMs) {

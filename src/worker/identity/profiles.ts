@@ -1,5 +1,6 @@
 /** Identity profiles: a project's managers say which tokens its jobs may ask for. */
 import type { IdentityProfile, IdentityProfileCreate } from "../../protocol/identity-profiles.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { Listed, Page } from "../../protocol/list.ts";
 import type { Person } from "../../protocol/principal.ts";
 import { requireMay } from "../accounts/permissions.ts";
@@ -8,13 +9,13 @@ import { insertAudit } from "../audit/audit-store.ts";
 import { createOnce } from "../crypto/create-once.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import type { Random } from "../lib/bytes.ts";
-import { violatesUnique } from "../lib/d1.ts";
-import { notFound, taken } from "../lib/fault.ts";
+import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
+import { Fault, notFound, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
 import { type Clock, toTimestamp } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
-import { deleteProfile, findProfile, insertProfile, listProfiles } from "./profiles-store.ts";
+import { deleteProfile, findProfile, insertProfile, listProfiles, mustHaveRoom } from "./profiles-store.ts";
 
 export interface ProfilesPorts {
   readonly db: D1Database;
@@ -78,8 +79,13 @@ async function create(
     value: profile,
     createdBy: person.id,
     requestMac,
-    write: () => db.batch([insertProfile(db, profile, requestMac, now), insertAudit(db, audit)]),
+    write: () =>
+      db.batch([mustHaveRoom(db, projectId), insertProfile(db, profile, requestMac, now), insertAudit(db, audit)]),
     find: () => findProfile(db, projectId, profile.id),
-    refusal: (error) => (violatesUnique(error) ? taken("/name", "is taken by another profile of this project") : error),
+    refusal(error) {
+      if (isGuardFailure(error)) return new Fault("refused", `a project may have ${limits.identityProfiles} profiles`);
+      if (violatesUnique(error, "identity_profiles.id")) return taken("/id", "is in use");
+      return violatesUnique(error) ? taken("/name", "is taken by another profile of this project") : error;
+    },
   });
 }

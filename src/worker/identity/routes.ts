@@ -24,12 +24,12 @@ import type { SigningKeys } from "../crypto/signing.ts";
 import { created, empty, json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import { toBase64Url, utf8 } from "../lib/bytes.ts";
-import { bindingUnusable } from "../lib/fault.ts";
+import { bindingUnusable, Fault } from "../lib/fault.ts";
 import { type Clock, toSeconds } from "../lib/time.ts";
 import { discoveryDocument, publicJwks } from "./discovery.ts";
 import type { JobIdentity } from "./job-identity.ts";
 import type { Profiles } from "./profiles.ts";
-import type { RequestToken } from "./token-requests.ts";
+import type { TokenRequests } from "./token-requests.ts";
 
 /** Cached everywhere for five minutes, and for bounded times beyond while we are asked again or are down. */
 const cacheControl = "public, max-age=300, stale-while-revalidate=600, stale-if-error=3600";
@@ -107,7 +107,7 @@ export function identityRoutes(identity: JobIdentity): Route[] {
 const TokenQuery = z.object({ audience: Audience.optional() });
 
 /** What a running job asks for itself, with the request token that it was handed. */
-export function tokenRequestRoutes(request: RequestToken): Route[] {
+export function tokenRequestRoutes(tokens: TokenRequests): Route[] {
   const answers = {
     200: { description: "the token", schema: TokenAnswer },
     403: { description: "no identity profile of the project allows it", schema: Problem },
@@ -122,7 +122,11 @@ export function tokenRequestRoutes(request: RequestToken): Route[] {
       summary: "Job: mint an identity token for an audience, as GitHub's toolkit asks for it",
       query: TokenQuery,
       answers,
-      handle: async ({ credential, params, query }) => json(200, await request(credential, params.job_id, query)),
+      async handle({ request, credential, params, query }) {
+        // It would mint a token that nobody receives.
+        if (request.method === "HEAD") throw new Fault("method_not_allowed", "a token is answered to GET and POST");
+        return json(200, await tokens.request(credential, params.job_id, query));
+      },
     }),
     route({
       method: "POST",
@@ -131,7 +135,8 @@ export function tokenRequestRoutes(request: RequestToken): Route[] {
       summary: "Job: mint an identity token with a life, a form of subject and AWS session tags of its own",
       body: TokenRequest,
       answers,
-      handle: async ({ credential, params, body }) => json(200, await request(credential, params.job_id, body)),
+      before: async ({ credential, params }) => void (await tokens.admit(credential, params.job_id)),
+      handle: async ({ credential, params, body }) => json(200, await tokens.request(credential, params.job_id, body)),
     }),
   ];
 }

@@ -27,6 +27,7 @@ export interface TokenDenial {
 }
 
 const defaultLifeSeconds = 3600;
+const notAllowed = { pointer: "/audience", detail: "no identity profile of the project allows this audience" };
 
 export function decideToken(
   request: TokenRequest,
@@ -41,14 +42,12 @@ export function decideToken(
   const isDefault = audience === issuer && subject === "semaphore" && tags.length === 0;
   const named = profiles.filter(({ rules }) => rules.audience === audience);
   if (named.length === 0 && isDefault) return granted(request, job, audience, subject, tags, defaultLifeSeconds);
-  if (named.length === 0) {
-    return { pointer: "/audience", detail: "no identity profile of the project allows this audience" };
-  }
+  if (named.length === 0) return notAllowed;
   const denials = named.map((profile) => denial(profile, subject, tags, job));
-  const at = denials.indexOf(null);
-  const profile = named[at];
-  if (profile === undefined) return denials[0] ?? { pointer: "/audience", detail: "is not allowed" };
-  return granted(request, job, audience, subject, tags, profile.rules.lifetime_seconds_max);
+  const allowing = named.filter((_, at) => denials[at] === null);
+  if (allowing.length === 0) return denials.find((each) => each !== null) ?? notAllowed;
+  const lifeSecondsMax = Math.max(...allowing.map(({ rules }) => rules.lifetime_seconds_max));
+  return granted(request, job, audience, subject, tags, lifeSecondsMax);
 }
 
 /** The first thing that keeps a profile from allowing it, or null. */

@@ -6,6 +6,7 @@ import { type Organization, selectOrganization } from "../accounts/accounts-stor
 import type { AuditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { type StoredJob, selectJob, toStoredJob } from "../jobs/jobs-store.ts";
+import type { Bytes } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { selectProjectOfJob, toProject } from "../projects/projects-store.ts";
 import { insertMint, type NewMint } from "./ledger-store.ts";
@@ -19,12 +20,16 @@ export interface TokenRequestRows {
   readonly mints: number;
 }
 
-export async function loadTokenRequest(db: D1Database, jobId: string): Promise<TokenRequestRows | null> {
+export async function loadTokenRequest(
+  db: D1Database,
+  jobId: string,
+  audience: string,
+): Promise<TokenRequestRows | null> {
   const [jobs, projects, organizations, profiles, counts] = await db.batch<Record<string, unknown>>([
     selectJob(db, jobId),
     selectProjectOfJob(db, jobId),
     selectOrganization(db),
-    selectProfilesOfJob(db, jobId),
+    selectProfilesOfJob(db, jobId, audience),
     db.prepare("SELECT count(*) AS mints FROM identity_ledger WHERE job_id = ?").bind(jobId),
   ]);
   const job = jobs?.results[0];
@@ -39,16 +44,21 @@ export async function loadTokenRequest(db: D1Database, jobId: string): Promise<T
   };
 }
 
-/** The ledger row and its audit row, while the claim runs and has mints left; the batch aborts otherwise. */
-export async function recordMint(db: D1Database, mint: NewMint, audit: AuditRow): Promise<void> {
+/**
+ * The ledger row and its audit row, while the claim runs and has mints left, and while the key that sealed the
+ * token's mask is still the one that seals; the batch aborts otherwise.
+ */
+export async function recordMint(db: D1Database, mint: NewMint, maskKeyId: Bytes, audit: AuditRow): Promise<void> {
   await db.batch([
     must(
       db,
-      `SELECT 1 FROM jobs WHERE id = ?1 AND claim_number = ?2 AND state IN ('running', 'stopping')
-         AND (SELECT count(*) FROM identity_ledger WHERE job_id = ?1) < ?3`,
+      `SELECT 1 FROM jobs WHERE id = ?1 AND claim_number = ?2 AND state = 'running'
+         AND (SELECT count(*) FROM identity_ledger WHERE job_id = ?1) < ?3
+         AND EXISTS (SELECT 1 FROM sealing_state WHERE seals_with = ?4)`,
       mint.jobId,
       mint.claimNumber,
       limits.jobMints,
+      maskKeyId,
     ),
     insertAudit(db, audit),
     insertMint(db, mint),

@@ -6,8 +6,9 @@ import type { IdentityProfile, TokenRequest } from "../../protocol/identity-prof
 import { limits } from "../../protocol/limits.ts";
 import { auditRow } from "../audit/audit.ts";
 import type { HeldKeys } from "../crypto/keyring.ts";
-import { verifyMacToken } from "../crypto/mac-token.ts";
+import { type MacTokenClaims, verifyMacToken } from "../crypto/mac-token.ts";
 import type { StoredJob } from "../jobs/jobs-store.ts";
+import type { Bytes } from "../lib/bytes.ts";
 import { isGuardFailure } from "../lib/d1.ts";
 import { Fault, unauthenticated } from "../lib/fault.ts";
 import { type Clock, plusSeconds, toSeconds } from "../lib/time.ts";
@@ -22,31 +23,56 @@ export interface TokenRequestsPorts {
   readonly clock: Clock;
   readonly issuer: Issuer;
   readonly issuerUrl: string;
-  /** Adds a secret to what the job's log masks. @throws where it cannot: then nothing is minted. */
-  mask(job: StoredJob["job"], secret: { name: string; value: string }): Promise<void>;
+  /** Adds a secret to what the job's log masks, sealed; answers under which key. @throws where it cannot. */
+  mask(job: StoredJob["job"], secret: { name: string; value: string }): Promise<Bytes>;
 }
 
-/**
- * @throws Fault `unauthenticated` for a token that is forged, expired or foreign, or whose job has ended; `forbidden`
- *   naming the parameter that no profile allows; `too_many` for the mint after the last.
- */
-export type RequestToken = (credential: string, jobId: string, request: TokenRequest) => Promise<{ value: string }>;
+export interface TokenRequests {
+  /**
+   * Whose request it is, by the token alone: no row is read.
+   * @throws Fault `unauthenticated` for a request token that is forged, expired or foreign.
+   */
+  admit(credential: string, jobId: string): Promise<MacTokenClaims>;
+  /**
+   * @throws Fault `unauthenticated` where the job has ended or is being stopped; `forbidden` naming the parameter that
+   *   no profile allows; `too_many` for the mint after the last.
+   */
+  request(credential: string, jobId: string, request: TokenRequest): Promise<{ value: string }>;
+}
 
-export function createTokenRequests(ports: TokenRequestsPorts): RequestToken {
-  const { db, held, clock } = ports;
-  return async (credential, jobId, request) => {
+export function createTokenRequests(ports: TokenRequestsPorts): TokenRequests {
+  const { held, clock } = ports;
+  const admit = async (credential: string, jobId: string) => {
     const asking = await verifyMacToken(held, "identity_request", credential, toSeconds(clock()));
     if (asking === null || asking.jobId !== jobId) throw unauthenticated();
-    const rows = await loadTokenRequest(db, jobId);
-    if (rows === null || !runs(rows.job, asking.claimNumber)) throw unauthenticated();
-    if (rows.mints >= limits.jobMints) throw exhausted();
-    const granted = grant(ports, request, rows.job, rows.profiles);
-    return mint(ports, asking.agentId, rows, granted);
+    return asking;
+  };
+  return {
+    admit,
+    async request(credential, jobId, request) {
+      const asking = await admit(credential, jobId);
+      const rows = await askable(ports, asking, request);
+      const granted = grant(ports, request, rows.job, rows.profiles);
+      return mint(ports, asking, rows, request, granted);
+    },
   };
 }
 
-function runs({ job }: StoredJob, claimNumber: number): boolean {
-  return job.claim_number === claimNumber && (job.state === "running" || job.state === "stopping");
+/** The rows of a job that may ask now. */
+async function askable(
+  { db, issuerUrl }: TokenRequestsPorts,
+  asking: MacTokenClaims,
+  { audience = issuerUrl }: TokenRequest,
+): Promise<TokenRequestRows> {
+  const rows = await loadTokenRequest(db, asking.jobId, audience);
+  if (rows === null || !runs(rows.job, asking)) throw unauthenticated();
+  if (rows.mints >= limits.jobMints) throw exhausted();
+  return rows;
+}
+
+/** One that is being stopped gets no more: what it would do with it is not wanted any longer. */
+function runs({ job }: StoredJob, { agentId, claimNumber }: MacTokenClaims): boolean {
+  return job.claim_number === claimNumber && job.agent?.id === agentId && job.state === "running";
 }
 
 function grant(
@@ -66,8 +92,9 @@ function grant(
 
 async function mint(
   ports: TokenRequestsPorts,
-  agentId: string,
+  asking: MacTokenClaims,
   { job: { job }, project, organization }: TokenRequestRows,
+  request: TokenRequest,
   granted: GrantedToken,
 ): Promise<{ value: string }> {
   const context: IdentityContext = {
@@ -82,18 +109,21 @@ async function mint(
     actor: job.created_by,
   };
   const signed = await ports.issuer.mintAsked(context, granted);
-  await ports.mask(job, { name: "identity token", value: signed.token });
+  const maskKeyId = await ports.mask(job, { name: "identity token", value: signed.token });
   const { jti, kid, aud } = signed.mint;
+  const { agentId } = asking;
   const principal = { kind: "agent", id: agentId } as const;
-  const details = { jti, kid, aud, sub: signed.sub, life_seconds: granted.lifeSeconds };
+  const { lifeSeconds, subject, tags } = granted;
+  const details = { jti, kid, aud, sub: signed.sub, life_seconds: lifeSeconds, subject, tags: tags.join(" ") };
   const entry = { action: "identity.mint", principal, projectId: job.project_id, jobId: job.id, details } as const;
   const row = { ...signed.mint, sub: signed.sub, jobId: job.id, claimNumber: job.claim_number, agentId };
   try {
-    await recordMint(ports.db, row, await auditRow(entry, ports.clock()));
+    await recordMint(ports.db, row, maskKeyId, await auditRow(entry, ports.clock()));
   } catch (error) {
-    // It ended, or twins took the last mints, since the rows were read.
-    if (isGuardFailure(error)) throw exhausted();
-    throw error;
+    if (!isGuardFailure(error)) throw error;
+    // It ended, or twins took the last mints, since the rows were read; else the sealing key is being rotated.
+    await askable(ports, asking, request);
+    throw new Fault("unavailable", "the sealing key is being rotated", { cause: error, retryAfterSeconds: 30 });
   }
   return { value: signed.token };
 }

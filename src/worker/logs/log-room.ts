@@ -68,7 +68,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     const { armed, result } = this.#store.state();
     if (result !== null) return "closed";
     if (armed !== null && armed.claimNumber > arming.claimNumber) return "stale_claim";
-    if (armed?.claimNumber === arming.claimNumber && this.#store.sealedMasks().length >= armsMax) return "too_often";
+    if (armed?.claimNumber === arming.claimNumber && this.#store.maskCounts().armed >= armsMax) return "too_often";
     const { jobId, projectId, claimNumber, sealedMasks } = arming;
     this.#store.atomically(() => {
       this.#store.arm({ jobId, projectId, claimNumber }, sealedMasks);
@@ -84,6 +84,8 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     const { armed, result } = this.#store.state();
     if (result !== null) return "closed";
     if (armed?.claimNumber !== claimNumber) return "stale_claim";
+    // Masks come before the ledger, which counts: without a cap of its own a flood would outgrow the room's memory.
+    if (this.#store.maskCounts().asked >= limits.jobMints) return "too_often";
     this.#store.atomically(() => this.#store.addMasks(claimNumber, sealedMasks));
     this.#masking.forget();
     return "armed";

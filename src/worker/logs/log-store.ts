@@ -36,7 +36,13 @@ const tables = `
   );
   -- Apart from the room's row, which every push rewrites. One for each arm of the claim: what an agent was handed
   -- once stays masked, whatever it is handed when it asks again.
-  CREATE TABLE IF NOT EXISTS masks (id INTEGER PRIMARY KEY, claim_number INTEGER NOT NULL, sealed BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS masks (
+    id INTEGER PRIMARY KEY,
+    claim_number INTEGER NOT NULL,
+    -- 1: of a token that the running job asked for.
+    is_asked INTEGER NOT NULL DEFAULT 0,
+    sealed BLOB NOT NULL
+  );
   -- No row: nothing is held back. Numbers alone: what they stand for can be told only by who opens the masks.
   CREATE TABLE IF NOT EXISTS carry (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -101,7 +107,15 @@ export class LogStore {
   /** One more to look for, in the log of the claim that is armed. */
   addMasks(claimNumber: number, sealedMasks: Bytes): void {
     this.#storage.sql.exec("UPDATE room SET mask_revision = mask_revision + 1 WHERE id = 1");
-    this.#storage.sql.exec("INSERT INTO masks (claim_number, sealed) VALUES (?, ?)", claimNumber, sealedMasks);
+    const insert = "INSERT INTO masks (claim_number, is_asked, sealed) VALUES (?, 1, ?)";
+    this.#storage.sql.exec(insert, claimNumber, sealedMasks);
+  }
+
+  /** How often the claim was armed, and how many secrets were added since. */
+  maskCounts(): { armed: number; asked: number } {
+    const count =
+      "SELECT count(*) - coalesce(sum(is_asked), 0) AS armed, coalesce(sum(is_asked), 0) AS asked FROM masks";
+    return this.#storage.sql.exec<{ armed: number; asked: number }>(count).one();
   }
 
   /** One transaction: a log that takes no more has no masks, and one that has none takes no more. */

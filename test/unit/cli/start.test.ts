@@ -38,12 +38,16 @@ describe("the data folder", () => {
   test("is used by one start at a time, also of another process, and free when that one is killed", async () => {
     const path = join(folder, "data");
     const module = JSON.stringify(join(import.meta.dirname, "../../../src/cli/start/data-folder.ts"));
-    const script = `import(${module}).then((m) => m.openDataFolder(${JSON.stringify(path)})).then(() => { console.log("held"); setInterval(() => {}, 1000); })`;
-    const holder = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
-    await new Promise((resolve) => holder.stdout.once("data", resolve));
-    await expect(openDataFolder(path)).rejects.toThrow(/in use by another signalbox/);
-    holder.kill("SIGKILL");
-    await new Promise((resolve) => holder.once("exit", resolve));
+    const script = `import(${module}).then((m) => m.openDataFolder(${JSON.stringify(path)})).then(() => setTimeout(() => { gc(); gc(); console.log("held"); setInterval(() => {}, 1000); }, 50))`;
+    const holder = spawn(process.execPath, ["--expose-gc", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    const gone = new Promise((resolve) => holder.once("exit", resolve));
+    try {
+      await new Promise((resolve) => holder.stdout.once("data", resolve));
+      await expect(openDataFolder(path)).rejects.toThrow(/in use by another signalbox/);
+    } finally {
+      holder.kill("SIGKILL");
+      await gone;
+    }
     (await openDataFolder(path)).release();
   });
 
