@@ -6,6 +6,7 @@ import {
   envOf,
   fetchJob,
   finishJob,
+  jobStart,
   jobWithKeys,
   noticesOf,
   rowCounts,
@@ -174,6 +175,16 @@ describe("hand-over asks every policy again", () => {
     }
   });
 
+  it("and fails the job whose secrets are too large to be masked", async () => {
+    // Every quote is several characters in the forms that shells print.
+    const env = [{ name: "HUGE", value: "'".repeat(240_000), secret: true }];
+    const jobId = await world.startJob({ spec: { commands: ["true"], env } });
+    await claim(jobId);
+    expect((await fetchJob(world, agent, jobId)).status).toBe(404);
+    expect(await show(jobId)).toMatchObject({ result: "failed", reason: "its secrets are too large to mask" });
+    expect(await noticesOf(harness, jobId)).toEqual([expect.stringContaining("too large to mask")]);
+  });
+
   it("but not what protected the ref: that was decided when the job was started", async () => {
     await addKey(world, "of-protected", string, { policy: {} });
     const jobId = await world.startJob(jobWithKeys("of-protected"));
@@ -200,5 +211,20 @@ describe("a job that no agent takes", () => {
     expect(await noticesOf(harness, old)).toEqual([expect.stringContaining("no agent took it")]);
     expect((await show(young)).state).toBe("queued");
     await stop(young);
+  });
+});
+
+describe("a start that is sent again with its id", () => {
+  it("is answered with its job, also when it might not start any more since its key is gone", async () => {
+    const keyId = await addKey(world, "gone-by-then", string);
+    const body = { id: crypto.randomUUID(), ...jobStart(), ...jobWithKeys("gone-by-then") };
+    const start = () => world.as(world.owner, "POST", `/api/v1/projects/${world.projectId}/jobs`, body);
+    expect((await start()).status).toBe(201);
+    await world.as(world.owner, "POST", `/api/v1/jobs/${body.id}/stop`);
+    expect((await world.as(world.owner, "DELETE", `/api/v1/projects/${world.projectId}/keys/${keyId}`)).status).toBe(
+      204,
+    );
+    const again = await start();
+    expect([again.status, again.body.id, again.body.state]).toEqual([200, body.id, "finished"]);
   });
 });
