@@ -506,6 +506,15 @@ describe("the deadline", () => {
     expect((await job.call("planted")).asked.length).toBe(3);
   });
 
+  it("is not put off by who asks for a later one: a second stop, or the fetch of a job that is being stopped", async () => {
+    const job = await newJob({ armed: false });
+    const soon = (Date.now() + 60_000) as EpochMs;
+    await job.call("setAlarm", { at: soon });
+    await job.call("setAlarm", { at: soon + 60_000 });
+    await job.arm(1);
+    expect((await job.call("planted")).alarm).toBe(soon);
+  });
+
   it("rings by itself", async () => {
     const job = await newJob();
     await job.call("plant", { verdict: { kind: "finished", result: "stopped", notice: null } });

@@ -1,4 +1,4 @@
-/** The vault: access keys are sealed as they come in, and unsealed only for a job (hand-over.ts of jobs). */
+/** The vault: access keys are sealed as they come in, and unsealed only for a job (agents/hand-over.ts). */
 import { type AccessKey, type AccessKeyCreate, Secret } from "../../protocol/access-keys.ts";
 import type { Listed, Page } from "../../protocol/list.ts";
 import type { Person } from "../../protocol/principal.ts";

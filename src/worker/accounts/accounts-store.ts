@@ -139,9 +139,7 @@ export async function insertTicket(db: D1Database, ticket: NewTicket, now: Epoch
 export async function takeTicket(db: D1Database, digest: Bytes, purpose: string, now: EpochMs) {
   const [taken, makers] = await db.batch([
     db
-      .prepare(
-        "SELECT t.job_id, t.token_id FROM socket_tickets t WHERE t.digest = ?1 AND t.purpose = ?2 AND t.expires_at > ?3",
-      )
+      .prepare("SELECT job_id FROM socket_tickets WHERE digest = ?1 AND purpose = ?2 AND expires_at > ?3")
       .bind(digest, purpose, now),
     db
       .prepare(

@@ -31,7 +31,7 @@ export const auditActions = [
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 
-/** Who did it: a principal, the bearer of BOOTSTRAP_TOKEN, or the deployment itself (deadlines). */
+/** Who did it: a principal, the bearer of BOOTSTRAP_TOKEN, or the deployment itself (for an agent that was started anew). */
 export type AuditPrincipal = Pick<Principal, "id"> & { readonly kind: Principal["kind"] | "bootstrap" | "system" };
 
 export interface AuditEntry {

@@ -25,7 +25,7 @@ import { type StartJobPorts, startJob } from "./start-job.ts";
 /** A job's log, as far as jobs need it: the last word in it, and its end. */
 export interface JobLog {
   finish(jobId: string, end: { result: JobResult; notice: string | null }): Promise<void>;
-  /** When the job's deadlines are next looked at. */
+  /** The job's deadlines are looked at by then, or sooner. */
   setAlarm(jobId: string, at: EpochMs): Promise<void>;
 }
 

@@ -72,7 +72,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     const { jobId, projectId, claimNumber, sealedMasks } = arming;
     this.#store.atomically(() => {
       this.#store.arm({ jobId, projectId, claimNumber }, sealedMasks);
-      this.#store.setDeadline(arming.alarmAt);
+      this.#store.setDeadline(arming.alarmAt, this.ports.clock());
     });
     this.#masking.forget();
     this.#schedule();
@@ -91,10 +91,10 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     return "armed";
   }
 
-  /** When the job's deadlines are next looked at. Works before the room is armed; not once the log is final. */
+  /** The job's deadlines are looked at by then. Works before the room is armed; not once the log is final. */
   async setAlarm(at: EpochMs): Promise<void> {
     if (this.#store.state().result !== null) return;
-    this.#store.setDeadline(at);
+    this.#store.setDeadline(at, this.ports.clock());
     this.#schedule();
   }
 
@@ -248,12 +248,9 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
       report("a job's deadlines could not be looked at", cause);
       return { kind: "wait", until: plusSeconds(now, deadlineRetrySeconds) } as const;
     });
-    if (verdict === null) return this.#store.setDeadline(null);
+    if (verdict === null) return this.#store.dropDeadline();
     if (verdict.kind === "finished") return this.finish(verdict);
-    // A sync may have set another time meanwhile; looking too early does no harm.
-    const { deadlineAt: current } = this.#store.state();
-    const asked = current === null || current === deadlineAt ? verdict.until : Math.min(current, verdict.until);
-    await this.setAlarm(Math.max(asked, plusSeconds(now, 1)) as EpochMs);
+    await this.setAlarm(Math.max(verdict.until, plusSeconds(now, 1)) as EpochMs);
   }
 
   #watchStalls(): void {

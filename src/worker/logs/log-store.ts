@@ -132,9 +132,19 @@ export class LogStore {
     return rows.map((row) => new Uint8Array(row.sealed));
   }
 
-  setDeadline(at: EpochMs | null): void {
+  /** An earlier one that is still to come stands: who asks again must not put it off. One that has passed is done with. */
+  setDeadline(at: EpochMs, now: EpochMs): void {
     this.#ensureRoom();
-    this.#storage.sql.exec("UPDATE room SET deadline_at = ? WHERE id = 1", at);
+    this.#storage.sql.exec(
+      `UPDATE room SET deadline_at = ?1
+       WHERE id = 1 AND (deadline_at IS NULL OR deadline_at <= ?2 OR deadline_at > ?1)`,
+      at,
+      now,
+    );
+  }
+
+  dropDeadline(): void {
+    this.#storage.sql.exec("UPDATE room SET deadline_at = NULL WHERE id = 1");
   }
 
   setSweep(at: EpochMs | null): void {
