@@ -15,7 +15,7 @@ import { insertAudit } from "../audit/audit-store.ts";
 import { tokenDigest } from "../crypto/digests.ts";
 import { type MacTokenKind, signMacToken } from "../crypto/mac-token.ts";
 import type { Sealer } from "../crypto/sealer.ts";
-import type { IdentityContext } from "../identity/claims.ts";
+import { contextOfJob } from "../identity/claims.ts";
 import type { Issuer, SignedIdentity } from "../identity/issuer.ts";
 import { findDefaultMint, type MintedToken } from "../identity/ledger-store.ts";
 import { openSpec } from "../jobs/job-spec.ts";
@@ -87,7 +87,7 @@ interface Prepared {
   readonly project: Project;
   readonly organization: Organization;
   readonly spec: JobSpec;
-  readonly keys: readonly { readonly use: JobSpec["keys"][number]; readonly sealed: SealedKey }[];
+  readonly keys: readonly { readonly use: KeyUse; readonly sealed: SealedKey }[];
   /** What this claim's token was minted with, when the agent fetched before. */
   readonly earlierMint: MintedToken | null;
 }
@@ -208,17 +208,7 @@ async function identityOf(
   { project, organization, earlierMint }: Prepared,
 ): Promise<SignedIdentity | null> {
   if (job.git.fork) return null;
-  const context: IdentityContext = {
-    issuer: issuerUrl,
-    org: organization,
-    project,
-    repository: project.repository,
-    git: job.git,
-    workflowId: job.workflow_id,
-    pipelineId: job.pipeline_id,
-    jobId: job.id,
-    actor: job.created_by,
-  };
+  const context = contextOfJob(issuerUrl, organization, project, job);
   return earlierMint === null ? issuer.mint(context, job.time_limit_seconds) : issuer.again(context, earlierMint);
 }
 

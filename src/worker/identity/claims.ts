@@ -2,6 +2,7 @@
 import { type GitContext, shortRef } from "../../protocol/git-context.ts";
 import type { IdentityClaims } from "../../protocol/identity.ts";
 import type { SubjectForm } from "../../protocol/identity-profiles.ts";
+import type { Job } from "../../protocol/jobs.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import { type SubjectParts, subject, subject127 } from "./subject.ts";
 
@@ -16,6 +17,26 @@ export interface IdentityContext {
   readonly jobId: string;
   /** Member or token id of whoever started the job. */
   readonly actor: string;
+}
+
+/** Of a job that there is; preview.ts makes that of a job that might be. */
+export function contextOfJob(
+  issuer: string,
+  org: IdentityContext["org"],
+  project: IdentityContext["project"] & { readonly repository: IdentityContext["repository"] },
+  job: Job,
+): IdentityContext {
+  return {
+    issuer,
+    org,
+    project,
+    repository: project.repository,
+    git: job.git,
+    workflowId: job.workflow_id,
+    pipelineId: job.pipeline_id,
+    jobId: job.id,
+    actor: job.created_by,
+  };
 }
 
 /** What differs from mint to mint. A repeated fetch brings the same, and so gets the same token. */

@@ -9,9 +9,7 @@ import { type Clock, type EpochSeconds, toSeconds } from "../lib/time.ts";
 import { awsTags } from "./aws-tags.ts";
 import { type IdentityContext, identityClaims } from "./claims.ts";
 import type { MintedToken } from "./ledger-store.ts";
-import type { GrantedToken } from "./token-decision.ts";
-
-const lifeSecondsMax = 3600;
+import { defaultLifeSeconds, type GrantedToken } from "./token-decision.ts";
 
 export interface SignedIdentity {
   readonly token: string;
@@ -46,7 +44,7 @@ export function createIssuer(ports: { signing: SigningKeys; clock: Clock; random
   }
   return {
     mint(context, jobLimitSeconds) {
-      const { key, mint } = fresh(context.issuer, Math.min(lifeSecondsMax, jobLimitSeconds));
+      const { key, mint } = fresh(context.issuer, Math.min(defaultLifeSeconds, jobLimitSeconds));
       return sign(key, context, mint);
     },
     async mintAsked(context, { audience, subject, tags, lifeSeconds }) {

@@ -10,6 +10,7 @@ import { utf8Length } from "../lib/bytes.ts";
 import { refusedField } from "../lib/fault.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import { identityClaims } from "./claims.ts";
+import { defaultLifeSeconds } from "./token-decision.ts";
 
 export interface PreviewContext {
   readonly issuer: string;
@@ -28,7 +29,6 @@ const subjectLimits = [
   { relying_party: "Microsoft Entra", bytes_max: 600 },
 ];
 
-const lifeSecondsMax = 3600;
 const unknown = "";
 
 /** @throws Fault `refused` where no job can run on the ref. */
@@ -38,7 +38,7 @@ export async function previewIdentity(
 ): Promise<IdentityPreview> {
   const { project, now } = context;
   const git = previewedGit(project, request);
-  const life = Math.min(lifeSecondsMax, project.settings.job_time_limit_seconds);
+  const life = Math.min(defaultLifeSeconds, project.settings.job_time_limit_seconds);
   const identity = {
     issuer: context.issuer,
     org: context.org,

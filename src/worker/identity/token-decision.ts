@@ -26,7 +26,8 @@ export interface TokenDenial {
   readonly detail: string;
 }
 
-const defaultLifeSeconds = 3600;
+/** The life of a token that nobody asked to be otherwise; its job may end it sooner. */
+export const defaultLifeSeconds = 3600;
 const notAllowed = { pointer: "/audience", detail: "no identity profile of the project allows this audience" };
 
 export function decideToken(

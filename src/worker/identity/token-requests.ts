@@ -12,7 +12,7 @@ import type { Bytes } from "../lib/bytes.ts";
 import { isGuardFailure } from "../lib/d1.ts";
 import { Fault, unauthenticated } from "../lib/fault.ts";
 import { type Clock, plusSeconds, toSeconds } from "../lib/time.ts";
-import type { IdentityContext } from "./claims.ts";
+import { contextOfJob } from "./claims.ts";
 import type { Issuer } from "./issuer.ts";
 import { decideToken, type GrantedToken } from "./token-decision.ts";
 import { loadTokenRequest, recordMint, type TokenRequestRows } from "./token-requests-store.ts";
@@ -97,17 +97,7 @@ async function mint(
   request: TokenRequest,
   granted: GrantedToken,
 ): Promise<{ value: string }> {
-  const context: IdentityContext = {
-    issuer: ports.issuerUrl,
-    org: organization,
-    project,
-    repository: project.repository,
-    git: job.git,
-    workflowId: job.workflow_id,
-    pipelineId: job.pipeline_id,
-    jobId: job.id,
-    actor: job.created_by,
-  };
+  const context = contextOfJob(ports.issuerUrl, organization, project, job);
   const signed = await ports.issuer.mintAsked(context, granted);
   const maskKeyId = await ports.mask(job, { name: "identity token", value: signed.token });
   const { jti, kid, aud } = signed.mint;

@@ -63,7 +63,12 @@ export async function enforceDeadlines(
   const result = after?.job.result ?? null;
   if (result === null) return { kind: "wait", until: plusSeconds(now, 1) };
   const reason = after?.job.reason ?? null;
-  return { kind: "finished", result, notice: reason === null ? null : `Job ${result}: ${reason}.` };
+  return { kind: "finished", result, notice: endNotice(result, reason) };
+}
+
+/** What the log says of its job's end; nothing of one that ended by itself. */
+export function endNotice(result: JobResult, reason: string | null): string | null {
+  return reason === null ? null : `Job ${result}: ${reason}.`;
 }
 
 /**

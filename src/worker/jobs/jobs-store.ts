@@ -44,7 +44,6 @@ export interface StoredJob {
   readonly fetchClosed: boolean;
   readonly agentLastSyncAt: EpochMs | null;
   readonly stopReason: string | null;
-  readonly createdAt: EpochMs;
 }
 
 /** Of the jobs table and what it names; other stores that select a job use it, so that a job has one shape. */
@@ -232,6 +231,5 @@ export function toStoredJob(raw: Record<string, unknown>): StoredJob {
     fetchClosed: row.fetch_closed_at !== null,
     agentLastSyncAt: row.agent_last_sync_at as EpochMs | null,
     stopReason: row.stop_reason,
-    createdAt: row.created_at as EpochMs,
   };
 }

@@ -9,7 +9,7 @@ import { notFound } from "../lib/fault.ts";
 import type { Created } from "../lib/ids.ts";
 import { pagedNewestFirst } from "../lib/paging.ts";
 import { type EpochMs, plusSeconds } from "../lib/time.ts";
-import { stopPatienceSeconds } from "./deadlines.ts";
+import { endNotice, stopPatienceSeconds } from "./deadlines.ts";
 import {
   type Finish,
   findJob,
@@ -78,7 +78,9 @@ export function createJobs(ports: JobsPorts): Jobs {
       const now = clock();
       const ids = await finishNeverTaken(db, now - limitSeconds * 1000, reason, now);
       // One room that fails must not keep the others' logs open.
-      await Promise.allSettled(ids.map((id) => log.finish(id, { result: "failed", notice: `Job failed: ${reason}.` })));
+      await Promise.allSettled(
+        ids.map((id) => log.finish(id, { result: "failed", notice: endNotice("failed", reason) })),
+      );
       return ids.length;
     },
   };
@@ -89,7 +91,7 @@ async function closeLog({ db, log }: JobsPorts, id: string): Promise<void> {
   const ended = await findJob(db, id);
   if (ended === null || ended.job.result === null) return;
   const { result, reason } = ended.job;
-  await log.finish(id, { result, notice: reason === null ? null : `Job ${result}: ${reason}.` });
+  await log.finish(id, { result, notice: endNotice(result, reason) });
 }
 
 async function stop(ports: JobsPorts, person: Person, { job }: StoredJob): Promise<Job> {

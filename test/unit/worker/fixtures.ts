@@ -86,7 +86,6 @@ export function storedJob(changes: Partial<Omit<StoredJob, "job">> & { job?: Par
     fetchClosed: true,
     agentLastSyncAt: startedAt,
     stopReason: null,
-    createdAt: startedAt,
     ...changes,
     job: job(changes.job),
   };
