@@ -8,6 +8,8 @@ import { addKeyCommands } from "./commands/key.ts";
 import { addKeygenCommands } from "./commands/keygen.ts";
 import { addLogsCommand } from "./commands/logs.ts";
 import { addProjectCommands } from "./commands/project.ts";
+import { addRotateCommands } from "./commands/rotate.ts";
+import { addSigningKeysCommand } from "./commands/signing-keys.ts";
 import { addStartCommand } from "./commands/start.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { type Cli, defaultPort } from "./context.ts";
@@ -16,6 +18,7 @@ import { exitCodeHelp } from "./exit.ts";
 const environmentHelp = `Environment:
   SIGNALBOX_URL    the server's address
   SIGNALBOX_TOKEN  an API token; never for an agent, whose jobs could read it
+  SIGNALBOX_WRANGLER  the wrangler that writes secrets (default: the one installed here)
   SIGNALBOX_DATA   the data folder of a local server (default: .signalbox beside package.json)
   NO_COLOR         no colours, even on a terminal`;
 
@@ -47,6 +50,8 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
     addJobCommands,
     addLogsCommand,
     addKeygenCommands,
+    addSigningKeysCommand,
+    addRotateCommands,
   ];
   for (const add of groups) add(program, cli);
   inheritSettings(program);

@@ -28,6 +28,7 @@ import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
 import { List, type Listed } from "../protocol/list.ts";
 import { LogPage } from "../protocol/log-events.ts";
 import { Project, type ProjectCreate, ProjectList, type ProjectPatch } from "../protocol/projects.ts";
+import { CompromisedKeyReport, SigningSlots } from "../protocol/signing-keys.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createTransport, type Fetch, type Transport } from "./transport.ts";
 import { uuidv7 } from "./uuid.ts";
@@ -75,6 +76,17 @@ export function createClient(options: ClientOptions) {
     projects: projects(transport, newId),
     keys: keys(transport, newId),
     identityProfiles: identityProfiles(transport, newId),
+    signingKeys: {
+      slots: () => transport.json(SigningSlots, { method: "GET", path: "/api/v1/signing-keys" }),
+      /** Once the key is overwritten: purges the caches, and tells which tokens died with it. */
+      compromised: (kid: string) =>
+        transport.json(CompromisedKeyReport, {
+          method: "POST",
+          path: "/api/v1/signing-keys/compromised",
+          body: { kid },
+          repeatable: true,
+        }),
+    },
     agentTypes: agentTypes(transport, newId),
     agents: {
       list: (query?: ListQuery) => list(transport, AgentList, "/api/v1/agents", query),

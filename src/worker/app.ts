@@ -8,7 +8,13 @@ import { json } from "./http/reply.ts";
 import { type CallContext, type Route, route } from "./http/route.ts";
 import { createFetch, type Fetch } from "./http/router.ts";
 import { checkTransport } from "./http/transport.ts";
-import { identityProfileRoutes, identityRoutes, publicKeyRoutes, tokenRequestRoutes } from "./identity/routes.ts";
+import {
+  identityProfileRoutes,
+  identityRoutes,
+  publicKeyRoutes,
+  signingKeyRoutes,
+  tokenRequestRoutes,
+} from "./identity/routes.ts";
 import { jobRoutes } from "./jobs/routes.ts";
 import { systemRandom } from "./lib/bytes.ts";
 import { bindingUnusable, unauthenticated } from "./lib/fault.ts";
@@ -16,20 +22,22 @@ import { uuidv7 } from "./lib/ids.ts";
 import { systemClock } from "./lib/time.ts";
 import { logRoutes } from "./logs/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
-import { createServices, type Services } from "./services.ts";
+import { createServices, type PublicDocuments, type Services } from "./services.ts";
 
 const newRequestId = () => uuidv7(systemClock(), systemRandom);
 
 /**
- * Everything that the Worker answers; the cached documents through `publicKeys`. Without a usable ISSUER it is
+ * Everything that the Worker answers; the cached documents through their own entrypoint. Without a usable ISSUER it is
  * health alone, which says so.
  */
-export function createApp(env: Env, config: Config, publicKeys: Fetch): Fetch {
+export function createApp(env: Env, config: Config, documents: PublicDocuments): Fetch {
   const { issuer } = config;
   if (issuer === null) return withoutIssuer(config);
-  const services = createServices(env, config, issuer);
+  const services = createServices(env, config, issuer, documents);
   return createFetch({
-    routes: routeTable(env, config, issuer, services).map((each) => (each.cached ? forwarded(each, publicKeys) : each)),
+    routes: routeTable(env, config, issuer, services).map((each) =>
+      each.cached ? forwarded(each, documents.fetch) : each,
+    ),
     context: { authenticate: services.accounts.authenticate },
     newRequestId,
     check: (request) => checkTransport(new URL(request.url), issuer),
@@ -61,6 +69,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...jobRoutes(services.jobs),
     ...identityRoutes(services.identity),
     ...identityProfileRoutes(services.identityProfiles),
+    ...signingKeyRoutes(services.signingKeys),
     ...tokenRequestRoutes(services.tokenRequests),
     ...logRoutes({
       rooms: env.LOG_ROOM,

@@ -16,6 +16,7 @@ import { type Config, type Env, readConfig, readSettings } from "./env.ts";
 import { createIssuer } from "./identity/issuer.ts";
 import { createJobIdentity, type JobIdentity } from "./identity/job-identity.ts";
 import { createProfiles, type Profiles } from "./identity/profiles.ts";
+import { createSigningKeyRotation, type SigningKeyRotation } from "./identity/signing-keys.ts";
 import { createTokenRequests, type TokenRequests } from "./identity/token-requests.ts";
 import { enforceDeadlines } from "./jobs/deadlines.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
@@ -36,12 +37,20 @@ export interface Services {
   readonly jobs: Jobs;
   readonly identity: JobIdentity;
   readonly identityProfiles: Profiles;
+  readonly signingKeys: SigningKeyRotation;
   readonly tokenRequests: TokenRequests;
   readonly agents: Agents;
   readonly agentProtocol: AgentProtocol;
 }
 
-export function createServices(env: Env, config: Config, issuer: URL): Services {
+/** The public documents' own entrypoint, as far as the rest may reach it. */
+export interface PublicDocuments {
+  fetch(request: Request): Promise<Response>;
+  /** Throws the edge's copies away; false where none are kept. */
+  purge(): Promise<boolean>;
+}
+
+export function createServices(env: Env, config: Config, issuer: URL, documents: PublicDocuments): Services {
   const base = { db: env.DB, clock: systemClock, random: systemRandom };
   const { settings, sealing: held } = config;
   const sealer = createSealer(env.DB, held, systemClock, systemRandom);
@@ -90,6 +99,7 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
       organization: accounts.organization,
     }),
     identityProfiles: createProfiles({ ...sealed, projects }),
+    signingKeys: createSigningKeyRotation({ ...base, signing: config.signing, purge: documents.purge }),
     tokenRequests: createTokenRequests({
       ...base,
       held,

@@ -256,6 +256,15 @@ const cases: Case[] = [
       return project(`/identity-profiles/${id}`);
     },
   ),
+  plain("GET /api/v1/signing-keys", "signing_key.read", "organization", 200, () => "/api/v1/signing-keys"),
+  plain(
+    "POST /api/v1/signing-keys/compromised",
+    "signing_key.compromised",
+    "organization",
+    200,
+    () => "/api/v1/signing-keys/compromised",
+    () => ({ kid: "one that no slot holds" }),
+  ),
   plain("GET /api/v1/logs/:job_id", "log.read", "here", 200, () => `/api/v1/logs/${jobId}`),
   plain(
     "POST /api/v1/socket-tickets",

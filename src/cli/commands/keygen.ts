@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import type { Cli } from "../context.ts";
 
 /** What the Worker takes (src/worker/crypto/signing.ts). */
-const modulusBits = [2048, 3072, 4096] as const;
+export const modulusBits = [2048, 3072, 4096] as const;
 
 export function addKeygenCommands(program: Command, cli: Cli): void {
   const keygen = program.command("keygen").description("new secrets, for `wrangler secret put`");

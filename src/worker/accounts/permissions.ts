@@ -26,6 +26,8 @@ export const permissions = {
   "identity_profile.read": "guest",
   "identity_profile.change": "manager",
   "identity_ledger.read": "manager",
+  "signing_key.read": "owner",
+  "signing_key.compromised": "owner",
   "log.read": "guest",
   "audit.read": "owner",
 } as const satisfies Record<string, Role>;

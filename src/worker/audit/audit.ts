@@ -27,6 +27,7 @@ export const auditActions = [
   "identity.mint",
   "identity_profile.create",
   "identity_profile.delete",
+  "signing_key.compromised",
   "sealed.unreadable",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];

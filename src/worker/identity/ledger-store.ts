@@ -1,5 +1,7 @@
 /** The ledger: a row for every mint, enough to sign the same token again, never the token. */
 import type { LedgerEntry } from "../../protocol/identity.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { DeadToken } from "../../protocol/signing-keys.ts";
 import { type EpochMs, type EpochSeconds, toSeconds, toTimestamp } from "../lib/time.ts";
 import type { Mint } from "./claims.ts";
 
@@ -107,4 +109,38 @@ export async function findMintWithJob(db: D1Database, jti: string) {
     jobId,
     jobFinished: row.state === "finished",
   };
+}
+
+/** When the last token of each key expires; a key that signed none is missing. One step down an index for each. */
+export async function lastExpiries(db: D1Database, kids: readonly string[]): Promise<Map<string, EpochMs>> {
+  const { results } = await db
+    .prepare(
+      `SELECT value AS kid, (SELECT max(expires_at) FROM identity_ledger WHERE kid = value) AS expires_at
+         FROM json_each(?)`,
+    )
+    .bind(JSON.stringify(kids))
+    .all<{ kid: string; expires_at: EpochMs | null }>();
+  return new Map(results.flatMap(({ kid, expires_at }) => (expires_at === null ? [] : [[kid, expires_at] as const])));
+}
+
+export async function countLiveMints(db: D1Database, kid: string, now: EpochMs): Promise<number> {
+  const live = "SELECT count(*) AS live FROM identity_ledger WHERE kid = ? AND expires_at > ?";
+  return (await db.prepare(live).bind(kid, now).first<number>("live")) ?? 0;
+}
+
+/** The live tokens of a key that live longest. */
+export async function listLiveMints(db: D1Database, kid: string, now: EpochMs): Promise<DeadToken[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT l.jti, l.kid, l.aud, l.sub, l.issued_at, l.expires_at, l.job_id, j.project_id
+         FROM identity_ledger l JOIN jobs j ON j.id = l.job_id
+       WHERE l.kid = ? AND l.expires_at > ? ORDER BY l.expires_at DESC, l.jti LIMIT ?`,
+    )
+    .bind(kid, now, limits.listItems)
+    .all<Omit<DeadToken, "issued_at" | "expires_at"> & { issued_at: number; expires_at: number }>();
+  return results.map((row) => ({
+    ...row,
+    issued_at: toTimestamp(row.issued_at),
+    expires_at: toTimestamp(row.expires_at),
+  }));
 }

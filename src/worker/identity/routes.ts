@@ -19,6 +19,7 @@ import {
 import { limits } from "../../protocol/limits.ts";
 import { Page } from "../../protocol/list.ts";
 import { Problem } from "../../protocol/problem.ts";
+import { CompromisedKey, CompromisedKeyReport, publicCaching, SigningSlots } from "../../protocol/signing-keys.ts";
 import { sha256 } from "../crypto/digests.ts";
 import type { SigningKeys } from "../crypto/signing.ts";
 import { created, empty, json } from "../http/reply.ts";
@@ -29,10 +30,12 @@ import { type Clock, toSeconds } from "../lib/time.ts";
 import { discoveryDocument, publicJwks } from "./discovery.ts";
 import type { JobIdentity } from "./job-identity.ts";
 import type { Profiles } from "./profiles.ts";
+import type { SigningKeyRotation } from "./signing-keys.ts";
 import type { TokenRequests } from "./token-requests.ts";
 
 /** Cached everywhere for five minutes, and for bounded times beyond while we are asked again or are down. */
-const cacheControl = "public, max-age=300, stale-while-revalidate=600, stale-if-error=3600";
+const { maxAge, staleWhileRevalidate, staleIfError } = publicCaching;
+const cacheControl = `public, max-age=${maxAge}, stale-while-revalidate=${staleWhileRevalidate}, stale-if-error=${staleIfError}`;
 
 /** The public documents. They depend on ISSUER and the signing keys alone: no host, no query, no D1. */
 export function publicKeyRoutes(ports: { issuer: string; signing: SigningKeys; clock: Clock }): Route[] {
@@ -99,6 +102,32 @@ export function identityRoutes(identity: JobIdentity): Route[] {
       answers: { 200: { description: "header, claims and subjects; nothing is minted", schema: IdentityPreview } },
       handle: async ({ principal, params, body }) =>
         json(200, await identity.preview(principal, params.project_id, body)),
+    }),
+  ];
+}
+
+/** What the owner asks before and after a rotation; the keys themselves go in as secrets, past this API. */
+export function signingKeyRoutes(rotation: SigningKeyRotation): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/v1/signing-keys",
+      access: "person",
+      summary: "Show both signing slots: what each holds, since when it signs, when it may be overwritten",
+      answers: { 200: { description: "both slots", schema: SigningSlots } },
+      handle: async ({ principal }) => json(200, await rotation.slots(principal)),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/signing-keys/compromised",
+      access: "person",
+      summary: "Once a compromised key is overwritten: purge the cached key set and list the tokens that died with it",
+      body: CompromisedKey,
+      answers: {
+        200: { description: "what died", schema: CompromisedKeyReport },
+        409: { description: "a slot still holds it", schema: Problem },
+      },
+      handle: async ({ principal, body }) => json(200, await rotation.compromised(principal, body.kid)),
     }),
   ];
 }
