@@ -1,0 +1,53 @@
+/** Log rooms on workerd, and pushes as an agent makes them: 2,000 events of 100 bytes, cut in mid-line. */
+import { encodeMasks } from "../../src/worker/logs/needles.ts";
+import { startBenchWorker } from "./bench-worker.ts";
+
+const eventsPerPush = 2000;
+
+/** One in a thousand lines prints a secret. */
+function bodyOf(seed: number, secrets: readonly string[]): string {
+  const words = "the quick brown fox compiles 42 modules and links /usr/lib/libexample.so.1 in 0.31s ".repeat(2);
+  return Array.from({ length: eventsPerPush }, (_, index) => {
+    const start = (seed * 7 + index * 13) % 60;
+    const secret = index % 1000 === 500 ? (secrets[seed % secrets.length] ?? "") : "";
+    const output = `${words.slice(start, start + 100 - secret.length)}${secret}${index % 3 === 0 ? "\n" : ""}`;
+    return `${JSON.stringify({ event: "cmd_output", timestamp: 1_795_169_265, output })}\n`;
+  }).join("");
+}
+
+export interface LogRooms {
+  readonly url: URL;
+  readonly eventsPerPush: number;
+  arm(job: string, masks: readonly { name: string; value: string }[]): Promise<void>;
+  /** Push number `push`, counted from 0, of full pushes. */
+  push(job: string, push: number): Promise<void>;
+  call(job: string, name: string, args: unknown): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function openLogRooms(secrets: readonly string[] = []): Promise<LogRooms> {
+  const worker = await startBenchWorker("test/integration/log-room-worker/wrangler.toml");
+  const bodies = Array.from({ length: 5 }, (_, seed) => bodyOf(seed, secrets));
+  const call = async (job: string, name: string, args: unknown) => {
+    const url = new URL(`/${name}?job=${job}`, worker.url);
+    const response = await fetch(url.href, { method: "POST", body: JSON.stringify(args) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${name} answered ${response.status}`);
+    return text;
+  };
+  return {
+    url: worker.url,
+    eventsPerPush,
+    call,
+    close: worker.close,
+    async arm(job, masks) {
+      const text = new TextDecoder().decode(encodeMasks([...masks]));
+      await call(job, "arm", { claimNumber: 1, masks: text, alarmAt: Date.now() + 3_600_000 });
+    },
+    async push(job, push) {
+      const url = new URL(`/push?job=${job}&start_from=${push * eventsPerPush}&claim=1`, worker.url);
+      const { status } = await fetch(url.href, { method: "POST", body: bodies[push % bodies.length] ?? "" });
+      if (status !== 200) throw new Error(`a push answered ${status}`);
+    },
+  };
+}
