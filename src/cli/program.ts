@@ -12,6 +12,7 @@ import { addRotateCommands } from "./commands/rotate.ts";
 import { addSigningKeysCommand } from "./commands/signing-keys.ts";
 import { addStartCommand } from "./commands/start.ts";
 import { addTokenCommands } from "./commands/token.ts";
+import { addTrustCommands } from "./commands/trust.ts";
 import { type Cli, defaultPort } from "./context.ts";
 import { exitCodeHelp } from "./exit.ts";
 
@@ -47,6 +48,7 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
     addAgentCommands,
     addIdentityProfileCommands,
     addTokenCommands,
+    addTrustCommands,
     addJobCommands,
     addLogsCommand,
     addKeygenCommands,

@@ -29,6 +29,12 @@ import { List, type Listed } from "../protocol/list.ts";
 import { LogPage } from "../protocol/log-events.ts";
 import { Project, type ProjectCreate, ProjectList, type ProjectPatch } from "../protocol/projects.ts";
 import { CompromisedKeyReport, SigningSlots } from "../protocol/signing-keys.ts";
+import {
+  GeneratedTrust,
+  type TrustExplainRequest,
+  TrustExplanation,
+  type TrustGenerateRequest,
+} from "../protocol/trust.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { createTransport, type Fetch, type Transport } from "./transport.ts";
 import { uuidv7 } from "./uuid.ts";
@@ -94,6 +100,7 @@ export function createClient(options: ClientOptions) {
     },
     jobs: jobs(transport, newId),
     logs: logs(transport),
+    trust: trust(transport),
   };
 }
 
@@ -170,6 +177,16 @@ function jobs(transport: Transport, newId: () => string) {
     stop: (id: string) => transport.json(Job, { method: "POST", path: `/api/v1/jobs/${id}/stop`, repeatable: true }),
     /** The identity tokens that were minted for it. */
     identity: (id: string) => transport.json(List(LedgerEntry), { method: "GET", path: `/api/v1/jobs/${id}/identity` }),
+  };
+}
+
+/** Questions alone: they change nothing, so they may be asked again. */
+function trust(transport: Transport) {
+  const ask = <Schema extends z.ZodType>(schema: Schema, path: string, body: unknown) =>
+    transport.json(schema, { method: "POST", path: `/api/v1/trust/${path}`, body, repeatable: true });
+  return {
+    generate: (body: z.input<typeof TrustGenerateRequest>) => ask(GeneratedTrust, "generate", body),
+    explain: (body: z.input<typeof TrustExplainRequest>) => ask(TrustExplanation, "explain", body),
   };
 }
 

@@ -45,5 +45,7 @@ export const limits = {
   /** Git allows longer refs; a path component on disk ends near here. */
   refBytes: 1024,
   jobTimeLimitSeconds: 24 * 60 * 60,
+  /** A trust policy to be linted or explained. */
+  trustPolicyBytes: 64 * 1024,
   listItems: 1000,
 } as const;

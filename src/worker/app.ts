@@ -23,6 +23,7 @@ import { systemClock } from "./lib/time.ts";
 import { logRoutes } from "./logs/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { createServices, type PublicDocuments, type Services } from "./services.ts";
+import { trustRoutes } from "./trust/routes.ts";
 
 const newRequestId = () => uuidv7(systemClock(), systemRandom);
 
@@ -71,6 +72,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...identityProfileRoutes(services.identityProfiles),
     ...signingKeyRoutes(services.signingKeys),
     ...tokenRequestRoutes(services.tokenRequests),
+    ...trustRoutes(services.trust),
     ...logRoutes({
       rooms: env.LOG_ROOM,
       held: config.sealing,

@@ -27,6 +27,7 @@ import { roomOf } from "./logs/log-access.ts";
 import { encodeMasks, masksContext } from "./logs/needles.ts";
 import type { LogRoomPorts } from "./logs/ports.ts";
 import { createProjects, type Projects } from "./projects/projects.ts";
+import { createTrust, type Trust } from "./trust/trust.ts";
 
 export interface Services {
   readonly accounts: Accounts;
@@ -39,6 +40,7 @@ export interface Services {
   readonly identityProfiles: Profiles;
   readonly signingKeys: SigningKeyRotation;
   readonly tokenRequests: TokenRequests;
+  readonly trust: Trust;
   readonly agents: Agents;
   readonly agentProtocol: AgentProtocol;
 }
@@ -83,6 +85,8 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
     jobs,
     log,
   });
+  const asked = { ...base, jobs, projects, issuer: issuer.origin, organization: accounts.organization };
+  const identity = createJobIdentity({ ...asked, signing: config.signing });
   return {
     accounts,
     tickets: createSocketTickets(base),
@@ -90,14 +94,8 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
     accessKeys: createAccessKeys({ ...sealed, projects }),
     agentTypes,
     jobs,
-    identity: createJobIdentity({
-      ...base,
-      jobs,
-      projects,
-      signing: config.signing,
-      issuer: issuer.origin,
-      organization: accounts.organization,
-    }),
+    identity,
+    trust: createTrust({ ...asked, identity }),
     identityProfiles: createProfiles({ ...sealed, projects }),
     signingKeys: createSigningKeyRotation({ ...base, signing: config.signing, purge: documents.purge }),
     tokenRequests: createTokenRequests({

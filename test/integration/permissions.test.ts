@@ -79,6 +79,7 @@ function plain(
   return { route, action, scope, success, ask: ({ token }) => world.as(token, method, path(), body?.()) };
 }
 
+const azureCredential = JSON.stringify({ issuer: "https://ci.example.com", subject: "x", audiences: ["y"] });
 const newJob = (ref: string) => () => ({ ...jobStart(), ref });
 
 function fresh(base: Omit<Case, "ask">, make: () => Promise<string>): Case {
@@ -255,6 +256,30 @@ const cases: Case[] = [
       const { id } = await made(project("/identity-profiles"), { name: unique(), rules: { audience: "vault" } });
       return project(`/identity-profiles/${id}`);
     },
+  ),
+  plain(
+    "POST /api/v1/trust/generate",
+    "identity_preview.read",
+    "here",
+    200,
+    () => "/api/v1/trust/generate",
+    () => ({ cloud: "aws", project_id: world.projectId, refs: ["refs/heads/main"] }),
+  ),
+  plain(
+    "POST /api/v1/trust/lint",
+    "organization.read",
+    "own",
+    200,
+    () => "/api/v1/trust/lint",
+    () => ({ cloud: "azure", policy: azureCredential }),
+  ),
+  plain(
+    "POST /api/v1/trust/explain",
+    "identity_preview.read",
+    "here",
+    200,
+    () => "/api/v1/trust/explain",
+    () => ({ cloud: "azure", policy: azureCredential, token: { job_id: jobId } }),
   ),
   plain("GET /api/v1/signing-keys", "signing_key.read", "organization", 200, () => "/api/v1/signing-keys"),
   plain(

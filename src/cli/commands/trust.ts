@@ -1,0 +1,214 @@
+/** `signalbox trust`: cloud trust policies, written, checked and explained. Lint and explain need no server. */
+import { type Command, Option } from "commander";
+import type { SubjectForm } from "../../protocol/identity-profiles.ts";
+import {
+  type GeneratedTrust,
+  PolicyText,
+  TokenClaims,
+  TrustCloud,
+  type TrustExplanation,
+  TrustOptions,
+  TrustTarget,
+} from "../../protocol/trust.ts";
+import { PolicyError } from "../../trust/policy-error.ts";
+import type { TrustedProject } from "../../trust/subject.ts";
+import { claimsOfJwt } from "../../trust/token.ts";
+import { explainTrust, generateTrust, lintTrust } from "../../trust/trust.ts";
+import { type Cli, connect, readInput, readJson } from "../context.ts";
+import { exitCodes, UsageError } from "../exit.ts";
+import { collect, gitRef } from "../options.ts";
+import { findProject } from "../resolve.ts";
+import { showExplanation, showFindings, showGenerated } from "../trust-report.ts";
+
+export function addTrustCommands(program: Command, cli: Cli): void {
+  const trust = program.command("trust").description("trust policies of clouds: write, check and explain them");
+  addGenerate(trust, cli);
+  addLint(trust, cli);
+  addExplain(trust, cli);
+}
+
+interface GenerateOptions {
+  cloud: TrustTarget;
+  project?: string;
+  ref: string[];
+  audience?: string;
+  sessionTags?: boolean;
+  only?: string;
+  account?: string;
+  principal?: string;
+  pool?: string;
+  provider?: string;
+  scope?: string;
+  issuer?: string;
+  org?: string;
+  projectName?: string;
+  repo?: string;
+}
+
+function addGenerate(trust: Command, cli: Cli): void {
+  trust
+    .command("generate")
+    .description("the least policy that trusts a project's jobs on these refs")
+    .addOption(cloudOption(TrustTarget.options))
+    .option("--project <project>", "name or id, on the server; offline with the four options below")
+    .requiredOption("--ref <ref>", "a whole ref, or a prefix such as refs/heads/release/**; repeatable", collect)
+    .option("--audience <audience>", "(default: the cloud's usual one)")
+    .option("--session-tags", "AWS: allow session tags too")
+    .option("--account <id>", "AWS account, Google project number, Databricks service principal")
+    .option("--principal <name>", "AWS role, Google service account, Azure application, Vault role, Snowflake user")
+    .option("--pool <name>", "Google workload identity pool, Vault mount")
+    .option("--provider <name>", "Google workload identity provider")
+    .option("--scope <name>", "Vault policy, Kubernetes namespace")
+    .option("--only <file>", "print this artifact alone, such as trust-policy.json")
+    .option("--issuer <url>", "offline: the organization's URL")
+    .option("--org <name:id>", "offline: the organization's name and id")
+    .option("--project-name <name:id>", "offline: the project's name and id")
+    .option("--repo <name>", "offline: the repository's name")
+    .action(async (given: GenerateOptions) => {
+      const generated = await generateAsked(cli, given);
+      if (given.only !== undefined) return cli.output.raw(artifact(generated, given.only));
+      if (cli.globals().json) return cli.output.json(generated);
+      showGenerated(cli.output, generated);
+    });
+}
+
+async function generateAsked(cli: Cli, given: GenerateOptions): Promise<GeneratedTrust> {
+  const { account, principal, pool, provider, scope } = given;
+  const parsed = TrustOptions.safeParse({
+    refs: given.ref,
+    ...(given.audience !== undefined && { audience: given.audience }),
+    names: Object.fromEntries(
+      Object.entries({ account, principal, pool, provider, scope }).filter(([, value]) => value !== undefined),
+    ),
+    session_tags: given.sessionTags ?? false,
+  });
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new UsageError(`${issue?.path.join(".") ?? ""}: ${issue?.message ?? "does not fit"}`);
+  }
+  const offline = offlineProject(given);
+  if (offline !== null) return readable(() => generateTrust(given.cloud, offline, parsed.data));
+  if (given.project === undefined)
+    throw new UsageError("name --project, or all of --issuer, --org, --project-name, --repo");
+  const { client } = await connect(cli);
+  const project = await findProject(client, given.project);
+  return await client.trust.generate({ cloud: given.cloud, project_id: project.id, ...parsed.data });
+}
+
+function offlineProject({ issuer, org, projectName, repo }: GenerateOptions): TrustedProject | null {
+  if (issuer === undefined || org === undefined || projectName === undefined || repo === undefined) return null;
+  if (URL.parse(issuer)?.origin !== issuer) throw new UsageError("--issuer: write scheme and host alone, as in iss");
+  return { issuer, org: nameAndId("--org", org), project: nameAndId("--project-name", projectName), repo };
+}
+
+function nameAndId(option: string, text: string): { name: string; id: string } {
+  const [, name, id] = /^([a-z0-9][a-z0-9._-]{0,62}):([0-9a-f-]{36})$/.exec(text) ?? [];
+  if (name === undefined || id === undefined) throw new UsageError(`${option}: write NAME:ID`);
+  return { name, id };
+}
+
+function artifact({ artifacts }: GeneratedTrust, name: string): string {
+  const found = artifacts.find((each) => each.name === name);
+  if (found === undefined) throw new UsageError(`--only: there is ${artifacts.map((each) => each.name).join(", ")}`);
+  return found.text;
+}
+
+function addLint(trust: Command, cli: Cli): void {
+  trust
+    .command("lint")
+    .description("what is unsafe in a policy, or never fits; exits 1 where there is something")
+    .argument("[policy]", "file that holds it (default: -, standard input)", "-")
+    .addOption(cloudOption(TrustCloud.options))
+    .action(async (file: string, { cloud }: { cloud: TrustCloud }) => {
+      const policy = await readPolicy(cli, file);
+      const lint = readable(() => lintTrust(cloud, policy));
+      if (cli.globals().json) cli.output.json(lint);
+      else showFindings(cli.output, lint.findings);
+      if (lint.findings.length > 0) cli.setExitCode(exitCodes.failed);
+    });
+}
+
+interface ExplainOptions {
+  cloud: TrustCloud;
+  jwt?: string;
+  claims?: string;
+  job?: string;
+  project?: string;
+  ref?: string;
+  audience?: string;
+  subject?: SubjectForm;
+}
+
+function addExplain(trust: Command, cli: Cli): void {
+  trust
+    .command("explain")
+    .description("whether a cloud takes a token by a policy, condition by condition; exits 1 unless it does")
+    .argument("[policy]", "file that holds it (default: -, standard input)", "-")
+    .addOption(cloudOption(TrustCloud.options))
+    .addOption(new Option("--jwt <file>", "a token, which is not sent anywhere (default: SEMAPHORE_OIDC_TOKEN)"))
+    .option("--claims <file>", "a token's claims as JSON")
+    .option("--job <id>", "a job that there was: asks the server")
+    .option("--project <project>", "with --ref, a job that there might be: asks the server")
+    .option("--ref <ref>", "refs/heads/… or refs/tags/…", gitRef)
+    .option("--audience <audience>", "with --job or --ref: the token's audience (default: the issuer)")
+    .addOption(
+      new Option("--subject <form>", "with --job or --ref: the token's subject").choices(["semaphore", "sub127", "id"]),
+    )
+    .action(async (file: string, options: ExplainOptions) => {
+      const policy = await readPolicy(cli, file);
+      const explanation = await explained(cli, policy, options);
+      if (cli.globals().json) cli.output.json(explanation);
+      else showExplanation(cli.output, explanation);
+      if (explanation.verdict !== "accepted") cli.setExitCode(exitCodes.failed);
+    });
+}
+
+async function explained(cli: Cli, policy: string, options: ExplainOptions): Promise<TrustExplanation> {
+  const { cloud, job, project, ref, audience, subject } = options;
+  const chosen = { ...(audience !== undefined && { audience }), ...(subject !== undefined && { subject }) };
+  if (job !== undefined) {
+    const { client } = await connect(cli);
+    return await client.trust.explain({ cloud, policy, token: { job_id: job, ...chosen } });
+  }
+  if (project !== undefined && ref !== undefined) {
+    const { client } = await connect(cli);
+    const { id } = await findProject(client, project);
+    return await client.trust.explain({ cloud, policy, token: { project_id: id, ref, ...chosen } });
+  }
+  if (project !== undefined || ref !== undefined) throw new UsageError("--project and --ref go together");
+  const claims = await tokenClaims(cli, options);
+  return readable(() => explainTrust(cloud, policy, claims, Math.floor(Date.now() / 1000)));
+}
+
+async function tokenClaims(cli: Cli, { jwt, claims }: ExplainOptions): Promise<TokenClaims> {
+  if (claims !== undefined) {
+    const parsed = TokenClaims.safeParse(await readJson(cli, claims));
+    if (!parsed.success) throw new UsageError(`${claims} holds no JSON object`);
+    return parsed.data;
+  }
+  const token = jwt === undefined ? cli.env.SEMAPHORE_OIDC_TOKEN : await readInput(cli, jwt);
+  if (!token) throw new UsageError("no token: give --jwt, --claims, --job, or --project and --ref");
+  return readable(() => claimsOfJwt(token));
+}
+
+async function readPolicy(cli: Cli, file: string): Promise<string> {
+  const parsed = PolicyText.safeParse(await readInput(cli, file));
+  if (parsed.success) return parsed.data;
+  throw new UsageError(
+    `${file === "-" ? "standard input" : file}: ${parsed.error.issues[0]?.message ?? "is no policy"}`,
+  );
+}
+
+/** A policy that does not parse is a file that is wrong. */
+function readable<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof PolicyError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function cloudOption(choices: readonly string[]): Option {
+  return new Option("--cloud <cloud>", "whose policy").choices(choices).makeOptionMandatory();
+}

@@ -1,0 +1,59 @@
+/** What the artifacts of all clouds share. */
+import type { SubjectForm } from "../protocol/identity-profiles.ts";
+import { celQuoted, shellQuoted } from "./quoting.ts";
+import type { TrustedProject, TrustedScope } from "./subject.ts";
+
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** The identity profile that lets the project's jobs on these refs, and no others, ask for such tokens. */
+export function profileCommand(
+  { project, issuer }: TrustedProject,
+  scopes: readonly TrustedScope[],
+  { name, audience, form }: { name: string; audience: string; form: SubjectForm },
+): string {
+  if (audience === issuer && form === "semaphore") {
+    return "# None is needed: SEMAPHORE_OIDC_TOKEN has this audience.\n";
+  }
+  const refs = scopes.map(({ ref, exact }) => `  --refs ${shellQuoted(exact ? ref : `${ref}**`)}`);
+  return `${[
+    `signalbox identity-profile create ${name} --project ${project.name}`,
+    `  --audience ${shellQuoted(audience)} --subject ${form} --lifetime 15m`,
+    ...refs,
+  ].join(" \\\n")}\n`;
+}
+
+export function sharedNotes(scopes: readonly TrustedScope[]): string[] {
+  const notes = ["Jobs of forks are refused: they get no token, or one whose ref_type is fork."];
+  if (scopes.some(({ type }) => type === "pr")) {
+    notes.push("Pull requests are trusted as asked: whoever may open one from this repository runs with these rights.");
+  }
+  if (scopes.some(({ exact }) => !exact)) {
+    notes.push(
+      "Whoever may create a ref under the prefix gets these rights: protect it (signalbox project set --protect).",
+    );
+  }
+  return notes;
+}
+
+/** A condition over claims in CEL, the same for Google and Kubernetes: project, kind of ref, ref, and no fork. */
+export function claimCondition(
+  variable: string,
+  { org, project }: TrustedProject,
+  scopes: readonly TrustedScope[],
+): string {
+  const claim = (name: string) => `${variable}.${name}`;
+  const refs = scopes.map(({ type, ref, exact }) => {
+    const fits = exact ? `${claim("ref")} == ${celQuoted(ref)}` : `${claim("ref")}.startsWith(${celQuoted(ref)})`;
+    return `${claim("ref_type")} == '${type}' && ${fits}`;
+  });
+  const [only = ""] = refs;
+  const anyRef = refs.length === 1 ? only : `(${refs.map((each) => `(${each})`).join(" || ")})`;
+  return [
+    `${claim("org_id")} == '${org.id}'`,
+    `${claim("prj_id")} == '${project.id}'`,
+    `${claim("fork")} == 'false'`,
+    anyRef,
+  ].join(" && ");
+}

@@ -1,0 +1,253 @@
+/** Whether STS lets a token assume a role by this trust policy, and condition by condition why. */
+import type { TokenClaims, TrustCheck, TrustExplanation, TrustResult } from "../../protocol/trust.ts";
+import { allOf, anyOf, not, type Part, resultOf, verdictOf } from "../logic.ts";
+import { audienceHint, type Seconds, seenClaim, textClaim, timeChecks } from "../token.ts";
+import { evaluate, like, parseOperator, readable, resolveVariables } from "./operators.ts";
+import { type AwsCondition, type AwsPolicy, type AwsStatement, conditionsOf, parseAwsPolicy } from "./policy.ts";
+import { type AwsRequest, assumeRole, awsRequest, type KeyValues, tagSession } from "./request.ts";
+
+/** STS takes a token for five minutes beyond its exp. */
+const skewSeconds = 300;
+const tagValue = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u;
+
+/** @throws PolicyError for a policy that does not parse. */
+export function explainAws(policyText: string, claims: TokenClaims, now: Seconds): TrustExplanation {
+  const policy = parseAwsPolicy(policyText);
+  const request = awsRequest(claims, now);
+  const parts: Part[] = [tokenPart(claims, request, now)];
+  for (const action of request.actions) {
+    const allows = policy.Statement.flatMap((statement, index) =>
+      statementPart(policy, statement, index, action, request),
+    );
+    parts.push(...allows.filter(({ role }) => role === "deny"));
+    parts.push(
+      allowedPart(
+        action,
+        allows.filter(({ role }) => role === "any"),
+      ),
+    );
+  }
+  const verdict = verdictOf(parts);
+  return { cloud: "aws", verdict, because: because(parts), parts, assumes: assumptions(claims, request) };
+}
+
+/** One action: some statement must allow it. Their checks follow one another. */
+function allowedPart(action: string, statements: readonly Part[]): Part {
+  const best = statements.find(({ result }) => result === "met");
+  const checks = (best === undefined ? statements : [best]).flatMap(({ checks }) => checks);
+  const result = anyOf(statements.map((statement) => statement.result));
+  const name = best === undefined ? `some statement allows ${action}` : `${best.name} allows ${action}`;
+  return { name, role: "all", result, checks: statements.length === 0 ? [notAllowed(action)] : checks };
+}
+
+function notAllowed(action: string): TrustCheck {
+  const hint =
+    action === tagSession
+      ? "the token carries session tags: add sts:TagSession to the statement's Action, or ask for a token without tags"
+      : `add a statement with Effect Allow and Action ${action} for this token's provider`;
+  return { at: "Statement", test: "some statement allows", expected: [action], seen: null, result: "not_met", hint };
+}
+
+function statementPart(
+  policy: AwsPolicy,
+  statement: AwsStatement,
+  index: number,
+  action: string,
+  request: AwsRequest,
+): Part[] {
+  if (!concerns(statement, action)) return [];
+  const checks = [
+    principalCheck(statement, index, request),
+    ...conditionsOf(statement, index).map((condition) => conditionCheck(policy, condition, request)),
+  ];
+  const isDeny = statement.Effect === "Deny";
+  const name = `Statement[${index}]${statement.Sid === undefined ? "" : ` (${statement.Sid})`}`;
+  return [
+    {
+      name: isDeny ? `${name} denies ${action}` : name,
+      role: isDeny ? "deny" : "any",
+      result: allOf(checks.map(({ result }) => result)),
+      checks,
+    },
+  ];
+}
+
+/** Actions are compared without case, with wildcards. */
+function concerns({ Action, NotAction }: AwsStatement, action: string): boolean {
+  const names = (patterns: readonly string[]) =>
+    patterns.some((pattern) => like(action.toLowerCase(), pattern.toLowerCase()));
+  if (Action !== undefined) return names(Action);
+  return NotAction !== undefined && !names(NotAction);
+}
+
+function principalCheck(
+  { Principal, NotPrincipal, Effect }: AwsStatement,
+  index: number,
+  request: AwsRequest,
+): TrustCheck {
+  const at = `Statement[${index}].Principal`;
+  const test = "names the token's provider";
+  const seen = [`arn:aws:iam::ACCOUNT:oidc-provider/${request.provider}`];
+  if (NotPrincipal !== undefined) {
+    const hint = "NotPrincipal is not evaluated here: name the provider in Principal.Federated";
+    return { at: `Statement[${index}].NotPrincipal`, test, expected: [], seen, result: "unknown", hint };
+  }
+  if (Principal === undefined || Principal === "*") {
+    const result = Principal === undefined ? "not_met" : Effect === "Deny" ? "met" : "unknown";
+    return {
+      at,
+      test,
+      expected: [Principal ?? "nothing"],
+      seen,
+      result,
+      hint: "name the provider in Principal.Federated",
+    };
+  }
+  const expected = Principal.Federated ?? [];
+  const met = expected.some((arn) => providerOf(arn) === request.provider);
+  const everybody = Principal.AWS?.includes("*") === true;
+  const result: TrustResult = met ? "met" : everybody ? (Effect === "Deny" ? "met" : "unknown") : "not_met";
+  return { at: `${at}.Federated`, test, expected, seen, result, hint: met ? null : principalHint(expected, request) };
+}
+
+/** The issuer without `https://` of a provider's ARN, or null for another kind of principal. */
+export function providerOf(arn: string): string | null {
+  return /^arn:aws[a-z-]*:iam::\d{12}:oidc-provider\/(.+)$/.exec(arn)?.[1] ?? null;
+}
+
+function principalHint(expected: readonly string[], { provider }: AwsRequest): string {
+  const providers = expected.map(providerOf);
+  const near = providers.find((each) => each?.toLowerCase().replace(/\/+$/, "") === provider.toLowerCase());
+  if (near !== undefined)
+    return `the provider must be written ${provider}, in this case and without a slash at the end`;
+  if (expected.some((arn) => !arn.startsWith("arn:"))) return "Federated takes the provider's whole ARN";
+  return `the ARN must end in oidc-provider/${provider}`;
+}
+
+function conditionCheck(
+  policy: AwsPolicy,
+  { at, operator, key, values }: AwsCondition,
+  request: AwsRequest,
+): TrustCheck {
+  const parsed = parseOperator(operator);
+  const seen = request.valuesOf(key);
+  const isLike = parsed.base === "StringLike" || parsed.base === "StringNotLike";
+  const resolved = values.map((value) => {
+    const plain = policy.Version === "2012-10-17" ? resolveVariables(value, request.valuesOf) : value;
+    return plain === null || isLike ? plain : readable(plain);
+  });
+  const result = evaluate(parsed, seen, resolved);
+  const seenValues = seen === "unknown" ? null : seen === null ? null : [...seen];
+  const hint =
+    result === "met" ? vacuous(seen, operator) : conditionHint(result, { at, operator, key, values }, seen, request);
+  return { at, test: `${operator} on ${key}`, expected: [...values], seen: seenValues, result, hint };
+}
+
+function vacuous(seen: KeyValues, operator: string): string | null {
+  if (seen !== null || operator === "Null") return null;
+  return "met because the request has no such key: this compares nothing";
+}
+
+function conditionHint(result: TrustResult, condition: AwsCondition, seen: KeyValues, request: AwsRequest): string {
+  const { operator, key, values } = condition;
+  if (result === "unknown") {
+    return seen === "unknown"
+      ? `${key} is known only when the request is made, so nobody can tell here`
+      : `${operator} with these values is not evaluated here`;
+  }
+  if (seen === null) return missingHint(key, request);
+  if (key.toLowerCase().endsWith(":aud"))
+    return values[0] === undefined ? "names no audience" : audienceHint(values[0]);
+  const [value = ""] = seen;
+  const fits = (test: (expected: string) => boolean) => values.some(test);
+  if (fits((each) => each.toLowerCase() === value.toLowerCase())) return `differs in case alone: write ${value}`;
+  if (operator === "StringEquals" && fits((each) => like(value, each))) {
+    return "StringEquals takes * and ? literally: write the whole value, or use StringLike";
+  }
+  return `this would fit: ${value}`;
+}
+
+function missingHint(key: string, { provider }: AwsRequest): string {
+  const at = key.lastIndexOf(":");
+  const [host, claim] = [key.slice(0, at), key.slice(at + 1)];
+  if (/^aws:(requesttag\/|tagkeys$)/i.test(key)) {
+    return "the token has no such session tag: ask for it (signalbox token request --aws-tag), by a profile that allows it";
+  }
+  if (host.toLowerCase() === provider.toLowerCase()) {
+    return `AWS hands only aud, sub and amr of this issuer's tokens to policies, not ${claim}: compare ${provider}:sub, or session tags`;
+  }
+  return `a token of ${provider} has keys that begin with ${provider}: alone`;
+}
+
+function tokenPart(claims: TokenClaims, request: AwsRequest, now: Seconds): Part {
+  const checks = [issuerForm(claims), subjectThere(claims), ...timeChecks(claims, now, skewSeconds)];
+  if (request.tags.size > 0) checks.push(tagsCheck(request));
+  return { name: "the token", role: "all", result: allOf(checks.map(({ result }) => result)), checks };
+}
+
+function issuerForm(claims: TokenClaims): TrustCheck {
+  const issuer = textClaim(claims, "iss") ?? "";
+  const url = URL.parse(issuer);
+  const fits =
+    url?.protocol === "https:" && url.port === "" && url.search === "" && issuer.length <= 255 && !issuer.endsWith("/");
+  return {
+    at: "token iss",
+    test: "is an https URL without port, query and slash at the end",
+    expected: ["https://HOST or https://HOST/PATH, at most 255 characters"],
+    seen: seenClaim(claims, "iss"),
+    result: resultOf(fits),
+    hint: fits ? null : "IAM takes no provider of this URL: serve the issuer under a public name on port 443",
+  };
+}
+
+function subjectThere(claims: TokenClaims): TrustCheck {
+  const there = textClaim(claims, "sub") !== null;
+  const hint = there ? null : "STS refuses tokens without sub";
+  return {
+    at: "token sub",
+    test: "is there",
+    expected: [],
+    seen: seenClaim(claims, "sub"),
+    result: resultOf(there),
+    hint,
+  };
+}
+
+function tagsCheck({ tags }: AwsRequest): TrustCheck {
+  const bad = [...tags].filter(
+    ([tag, values]) => tag.length > 128 || values.length !== 1 || !tagValue.test(values[0] ?? ""),
+  );
+  const fits = bad.length === 0 && tags.size <= 50;
+  return {
+    at: "token https://aws.amazon.com/tags",
+    test: "at most 50 tags, values in AWS's alphabet",
+    expected: ["at most 256 letters, digits, blanks and _ . : / = + - @ each"],
+    seen: [...tags].map(([tag, values]) => `${tag}=${values.join(",")}`),
+    result: resultOf(fits),
+    hint: fits ? null : `AWS takes no such tag: ${bad.map(([tag]) => tag).join(", ")}`,
+  };
+}
+
+function assumptions(claims: TokenClaims, { provider }: AwsRequest): string[] {
+  const [audience = "its audience"] = seenClaim(claims, "aud") ?? [];
+  return [
+    `an IAM OIDC provider for ${provider} exists in the role's account, and lists the audience ${audience}`,
+    "the token's signature is good, and the caller asks for no longer session than the role allows",
+  ];
+}
+
+function because(parts: readonly Part[]): string {
+  const deny = parts.find(({ role, result }) => role === "deny" && result === "met");
+  if (deny !== undefined) return `${deny.name}, and a Deny always wins`;
+  const failing = parts.find(({ role, result }) => role === "all" && result === "not_met");
+  if (failing !== undefined) return reason(failing);
+  const open = parts.find(({ role, result }) => (role === "all" ? result : not(result)) === "unknown");
+  return open === undefined ? `the policy allows ${assumeRole} for this token` : reason(open);
+}
+
+/** The check that decided a part, in words. */
+function reason({ name, result, checks }: Part): string {
+  const check = checks.find((each) => each.result === result);
+  if (check === undefined) return name;
+  return check.hint === null ? `${check.at} is not met` : `${check.at}: ${check.hint}`;
+}

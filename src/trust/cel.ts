@@ -1,0 +1,173 @@
+/**
+ * Google's and Kubernetes' conditions in the Common Expression Language: a library evaluates them. What it does not
+ * know is `unknown`; so is what would cost too much, since whoever asks chose the expression.
+ */
+import { type ASTNode, Environment, ParseError } from "@marcbachmann/cel-js";
+import type { TrustResult } from "../protocol/trust.ts";
+import { PolicyError, placeOf } from "./policy-error.ts";
+
+export type CelValue =
+  | { readonly kind: "value"; readonly value: unknown }
+  /** The cloud's own evaluation fails too: a missing claim, an operator on the wrong type. */
+  | { readonly kind: "error"; readonly why: string }
+  /** Nobody can tell here. */
+  | { readonly kind: "unknown"; readonly why: string };
+
+export interface CelDialect {
+  readonly variables: readonly string[];
+  /** Google's own function (Google Cloud IAM, "Conditions attribute reference": extract). */
+  readonly extract: boolean;
+  /** Kubernetes' `claims.?name`. */
+  readonly optionals: boolean;
+}
+
+const macros = new Set(["all", "exists", "exists_one", "map", "filter"]);
+const regexInputMax = 4096;
+
+/**
+ * @param at where the expression stands, for a refusal.
+ * @throws PolicyError for an expression that does not parse.
+ */
+export function evaluateCel(
+  expression: string,
+  context: Readonly<Record<string, unknown>>,
+  dialect: CelDialect,
+  at: string,
+): CelValue {
+  const environment = environmentOf(dialect);
+  const parsed = parse(environment, expression, at);
+  const costly = costOf(parsed.ast);
+  if (costly !== null) return { kind: "unknown", why: costly };
+  const checked = parsed.check();
+  if (!checked.valid) return { kind: "unknown", why: firstLine(checked.error?.message ?? "is not understood here") };
+  try {
+    return { kind: "value", value: parsed(celContext(context)) };
+  } catch (error) {
+    return { kind: "error", why: firstLine(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+/** A condition: only `true` is met. */
+export function conditionResult(value: CelValue): TrustResult {
+  if (value.kind === "unknown") return "unknown";
+  return value.kind === "value" && value.value === true ? "met" : "not_met";
+}
+
+/** The library keeps `google` for protobuf's types, so that Google's own variable of that name goes by another. */
+function alias(name: string): string {
+  return name === "google" ? "google_attributes" : name;
+}
+
+function rename(node: ASTNode): void {
+  if (node.op === "id") Object.assign(node, { args: alias(node.args) });
+  for (const child of childrenOf(node)) rename(child);
+}
+
+/** Parses alone, for lint. @throws PolicyError */
+export function celTree(expression: string, dialect: CelDialect, at: string): ASTNode {
+  return parse(environmentOf(dialect), expression, at).ast;
+}
+
+function parse(environment: Environment, expression: string, at: string) {
+  try {
+    const parsed = environment.parse(expression);
+    rename(parsed.ast);
+    return parsed;
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    const place = placeOf(expression, error.range?.start ?? 0);
+    throw new PolicyError(`${at}, ${place}`, firstLine(error.message));
+  }
+}
+
+function environmentOf({ variables, extract, optionals }: CelDialect): Environment {
+  const environment = new Environment({
+    enableOptionalTypes: optionals,
+    homogeneousAggregateLiterals: false,
+    limits: { maxAstNodes: 4000, maxDepth: 60, maxListElements: 500, maxMapEntries: 100, maxCallArguments: 8 },
+  });
+  for (const name of variables) environment.registerVariable(alias(name), "dyn");
+  if (extract) environment.registerFunction("string.extract(string): string", extractByTemplate);
+  return environment;
+}
+
+/**
+ * Google's `extract`: the part of `value` that the template's `{name}` stands for, "" where it does not fit. What
+ * stands before the braces is looked for first; what stands behind them ends the part (none: the end of the value).
+ */
+export function extractByTemplate(value: string, template: string): string {
+  const [, before = "", behind = ""] = /^([^{]*)\{[^}]*\}(.*)$/s.exec(template) ?? [];
+  const start = value.indexOf(before);
+  if (start < 0) return "";
+  const from = start + before.length;
+  const end = behind === "" ? value.length : value.indexOf(behind, from);
+  return end < 0 ? "" : value.slice(from, end);
+}
+
+/** Whole numbers are CEL's int; JavaScript's numbers would be doubles, which ints are not compared with. */
+function celContext(context: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(context).map(([name, value]) => [alias(name), celValue(value)]));
+}
+
+function celValue(value: unknown): unknown {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? BigInt(value) : value;
+  if (Array.isArray(value)) return value.map(celValue);
+  // A Map: a claim named __proto__ or constructor is a claim, and nothing else.
+  if (typeof value === "object" && value !== null) {
+    return new Map(Object.entries(value).map(([name, each]) => [name, celValue(each)]));
+  }
+  return value;
+}
+
+/** Why an expression is not evaluated, or null. */
+function costOf(tree: ASTNode): string | null {
+  let why: string | null = null;
+  walk(tree, 0, (node, macroDepth) => {
+    if (macroDepth > 1) why = "comprehensions within comprehensions are not evaluated here";
+    const pattern = regexOf(node);
+    if (pattern !== null && !isSimpleRegex(pattern)) why = "matches() with this pattern is not evaluated here";
+  });
+  return why;
+}
+
+function walk(node: ASTNode, macroDepth: number, visit: (node: ASTNode, macroDepth: number) => void): void {
+  const inner = node.op === "rcall" && macros.has(node.args[0]) ? macroDepth + 1 : macroDepth;
+  visit(node, inner);
+  for (const child of childrenOf(node)) walk(child, inner, visit);
+}
+
+export function childrenOf(node: ASTNode): ASTNode[] {
+  const found: ASTNode[] = [];
+  const collect = (value: unknown): void => {
+    if (Array.isArray(value)) for (const each of value) collect(each);
+    else if (isNode(value)) found.push(value);
+  };
+  collect(node.args);
+  return found;
+}
+
+function isNode(value: unknown): value is ASTNode {
+  return typeof value === "object" && value !== null && "op" in value && "args" in value;
+}
+
+/** The literal pattern of a call of `matches`; "" (which is not simple) for one that is computed. */
+function regexOf(node: ASTNode): string | null {
+  if (node.op !== "rcall" && node.op !== "call") return null;
+  if (node.args[0] !== "matches") return null;
+  const last = (node.op === "rcall" ? node.args[2] : node.args[1]).at(-1);
+  return last?.op === "value" && typeof last.args === "string" ? last.args : "";
+}
+
+/**
+ * RE2's language and JavaScript's agree here, and no pattern explodes: no group is repeated, at most one run is
+ * unbounded, nothing looks around or back.
+ */
+function isSimpleRegex(pattern: string): boolean {
+  if (pattern === "" || pattern.length > regexInputMax) return false;
+  if (/\(\?|\)[*+?{]|\\[^.\\/$^*+?()[\]{}|dw-]|\[\[|\{/.test(pattern)) return false;
+  return (pattern.replace(/\\./g, "").match(/[*+]/g) ?? []).length <= 2;
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0]?.trim() ?? "";
+}

@@ -1,0 +1,73 @@
+/** What is wrong with a subject, or a pattern of subjects, in whatever cloud's policy it stands. */
+import type { TrustFinding } from "../protocol/trust.ts";
+import { idSubjectForm, subjectCharsMax, subjectForm } from "./subject.ts";
+
+/** Where a policy's wildcards are: `*` and `?` in AWS, `*` in Vault. */
+export interface SubjectPattern {
+  readonly at: string;
+  readonly text: string;
+  readonly wildcards: RegExp | null;
+  /** Longest subject that this cloud takes. */
+  readonly bytesMax: number;
+}
+
+export function lintSubject({ at, text, wildcards, bytesMax }: SubjectPattern): TrustFinding[] {
+  const finding = (rule: string, severity: TrustFinding["severity"], message: string, fix: string): TrustFinding => ({
+    rule,
+    severity,
+    at,
+    message,
+    fix,
+  });
+  const wild = wildcards === null ? -1 : text.search(wildcards);
+  if (wild >= 0) return lintPattern(finding, text, wild);
+  const findings: TrustFinding[] = [];
+  if (text.length > bytesMax) {
+    const fix =
+      "ask the preview for the subject that such a job has (it ends in ~ and a hash), or use another subject form";
+    findings.push(
+      finding("subject-too-long", "error", `${text.length} characters, and subjects end at ${bytesMax}`, fix),
+    );
+  }
+  if (!subjectForm.test(text) && !idSubjectForm.test(text) && !isSub127(text)) {
+    const fix = "write it as signalbox trust generate prints it: org:ORG:project:ID:repo:REPO:ref_type:TYPE:ref:REF";
+    findings.push(finding("foreign-subject", "warning", "no Signalbox token has such a subject", fix));
+  }
+  return findings;
+}
+
+type MakeFinding = (rule: string, severity: TrustFinding["severity"], message: string, fix: string) => TrustFinding;
+
+/** A wildcard is safe behind `:ref:refs/…/` alone, and there at a slash: before it, it fits other projects. */
+function lintPattern(finding: MakeFinding, text: string, wild: number): TrustFinding[] {
+  const before = text.slice(0, wild);
+  if (!/^org:[^:]+:project:[^:]+:repo:[^:]+:ref_type:[^:]+:ref:refs\/(heads|tags|pull)\//.test(before)) {
+    const fix = "write organization, project id, repository and ref_type out; leave a wildcard to the end of the ref";
+    return [
+      finding("wildcard-subject", "error", "the wildcard stands where it fits other projects or kinds of ref", fix),
+    ];
+  }
+  if (/:ref_type:pr:/.test(before)) {
+    const fix = "trust branches that are merged, or one pull request by its whole subject";
+    return [finding("wildcard-subject", "error", "any pull request is trusted before anybody has read it", fix)];
+  }
+  if (!before.endsWith("/")) {
+    const fix = "let the wildcard follow a slash, or write the whole ref";
+    return [finding("look-alike", "error", "it also fits refs that only begin alike, as main-x does with main*", fix)];
+  }
+  if (wild < text.length - 1) {
+    const fix = "end the pattern with the wildcard: long subjects are cut, and their ends are hashes";
+    return [finding("wildcard-inside", "warning", "what follows the wildcard does not hold for cut subjects", fix)];
+  }
+  if (/:ref:refs\/(heads|tags)\/$/.test(before)) {
+    const fix = "name the protected refs: whoever may push any branch may get this token";
+    return [finding("wildcard-subject", "warning", "every branch or tag of the project is trusted", fix)];
+  }
+  return [];
+}
+
+export function isSub127(text: string): boolean {
+  return /^[^:]+:[0-9a-f-]{36}:[^:]+:(br|tg|pr|fk):.+$/.test(text) && text.length <= 127;
+}
+
+export const longestSubject = subjectCharsMax;

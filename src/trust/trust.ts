@@ -1,0 +1,85 @@
+/**
+ * Cloud trust: generate a policy, lint one, explain one. Pure, so that the command line and the API answer alike, and
+ * offline.
+ */
+import type {
+  GeneratedTrust,
+  TokenClaims,
+  TrustCloud,
+  TrustExplanation,
+  TrustLint,
+  TrustOptions,
+  TrustTarget,
+} from "../protocol/trust.ts";
+import { explainAws } from "./aws/explain.ts";
+import { generateAws } from "./aws/generate.ts";
+import { lintAws } from "./aws/lint.ts";
+import { explainAzure } from "./azure/explain.ts";
+import { generateAzure } from "./azure/generate.ts";
+import { lintAzure } from "./azure/lint.ts";
+import { generateDatabricks, generateSnowflake } from "./data-platforms.ts";
+import { explainGoogle } from "./google/explain.ts";
+import { generateGoogle } from "./google/generate.ts";
+import { lintGoogle } from "./google/lint.ts";
+import { explainKubernetes } from "./kubernetes/explain.ts";
+import { generateKubernetes } from "./kubernetes/generate.ts";
+import { lintKubernetes } from "./kubernetes/lint.ts";
+import { scopeOf, type TrustedProject } from "./subject.ts";
+import type { Seconds } from "./token.ts";
+import { explainVault } from "./vault/explain.ts";
+import { generateVault } from "./vault/generate.ts";
+import { lintVault } from "./vault/lint.ts";
+
+const generators = {
+  aws: generateAws,
+  gcp: generateGoogle,
+  azure: generateAzure,
+  vault: generateVault,
+  kubernetes: generateKubernetes,
+  snowflake: generateSnowflake,
+  databricks: generateDatabricks,
+} as const satisfies Record<TrustTarget, unknown>;
+
+const linters = {
+  aws: lintAws,
+  gcp: lintGoogle,
+  azure: lintAzure,
+  vault: lintVault,
+  kubernetes: lintKubernetes,
+} as const satisfies Record<TrustCloud, unknown>;
+
+const explainers = {
+  aws: explainAws,
+  gcp: explainGoogle,
+  azure: explainAzure,
+  vault: explainVault,
+  kubernetes: explainKubernetes,
+} as const satisfies Record<TrustCloud, unknown>;
+
+/**
+ * The least that lets the project's jobs on these refs in, and nobody else.
+ * @param subjects what the issuer says of refs whose subject is cut.
+ * @throws PolicyError for a ref that no policy can name.
+ */
+export function generateTrust(
+  cloud: TrustTarget,
+  project: TrustedProject,
+  options: TrustOptions,
+  subjects?: Readonly<Record<string, string>>,
+): GeneratedTrust {
+  const scopes = options.refs.map((ref) => scopeOf(project, ref, subjects));
+  return generators[cloud](project, scopes, options);
+}
+
+/** @throws PolicyError for a policy that does not parse: where and why. */
+export function lintTrust(cloud: TrustCloud, policy: string): TrustLint {
+  return { cloud, findings: linters[cloud](policy) };
+}
+
+/**
+ * Whether the cloud takes a token of these claims at that time, condition by condition.
+ * @throws PolicyError for a policy that does not parse: where and why.
+ */
+export function explainTrust(cloud: TrustCloud, policy: string, claims: TokenClaims, now: Seconds): TrustExplanation {
+  return explainers[cloud](policy, claims, now);
+}
