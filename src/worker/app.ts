@@ -1,10 +1,11 @@
 /** The router, built from the route tables: one fetch function for everything, one for the cached documents. */
+import * as z from "zod";
 import { Health } from "../protocol/health.ts";
 import { accessKeyRoutes } from "./access-keys/routes.ts";
 import { accountRoutes, auditRoutes } from "./accounts/routes.ts";
 import { agentProtocolRoutes, agentTypeRoutes } from "./agents/routes.ts";
 import type { Config, Env } from "./env.ts";
-import { json } from "./http/reply.ts";
+import { json, text } from "./http/reply.ts";
 import { type CallContext, type Route, route } from "./http/route.ts";
 import { createFetch, type Fetch } from "./http/router.ts";
 import { checkTransport } from "./http/transport.ts";
@@ -41,7 +42,7 @@ export function createApp(env: Env, config: Config, documents: PublicDocuments):
     ),
     context: { authenticate: services.accounts.authenticate },
     newRequestId,
-    check: (request) => checkTransport(new URL(request.url), issuer),
+    check: (request) => checkTransport(request, { issuer, trustProxy: config.trustProxy }),
   });
 }
 
@@ -53,13 +54,14 @@ export function createPublicKeysApp(config: Config): Fetch {
     routes: publicRoutes(config, issuer),
     context: strangers,
     newRequestId,
-    check: () => undefined,
+    check: () => null,
   });
 }
 
 /** Every route there is, for the router, for OpenAPI and for the tests that hold them against the documents. */
 export function routeTable(env: Env, config: Config, issuer: URL, services: Services): Route[] {
   return [
+    frontPage(),
     healthRoute(config),
     ...publicRoutes(config, issuer),
     ...accountRoutes(services.accounts),
@@ -110,10 +112,22 @@ function withoutIssuer(config: Config): Fetch {
     context: strangers,
     newRequestId,
     check(request) {
-      if (new URL(request.url).pathname === "/api/health") return;
+      if (new URL(request.url).pathname === "/api/health") return null;
       const problem = config.problems.find(({ binding }) => binding === "ISSUER");
       throw bindingUnusable("ISSUER", problem?.detail ?? "is not set");
     },
+  });
+}
+
+/** Until there is a page: who answers here, and nothing of whose it is or which version. */
+function frontPage(): Route {
+  return route({
+    method: "GET",
+    path: "/",
+    access: "public",
+    summary: "Say in a line of text what answers here",
+    answers: { 200: { description: "a line of text", schema: z.string(), contentType: "text/plain" } },
+    handle: () => text(200, "Signalbox answers here: its API is under /api/v1, its public keys under /.well-known.\n"),
   });
 }
 

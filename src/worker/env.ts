@@ -16,6 +16,7 @@ export interface Env {
   readonly SIGNING_KEY_1?: string;
   readonly SIGNING_KEY_2?: string;
   readonly BOOTSTRAP_TOKEN?: string;
+  readonly TRUST_PROXY?: string;
 }
 
 /** What the operator may change. docs/architecture.md, "Operator settings". */
@@ -37,6 +38,8 @@ export interface Config {
   readonly sealing: HeldKeys;
   readonly signing: SigningKeys;
   readonly bootstrapToken: string | null;
+  /** Whether a proxy of one's own stands in front, whose headers are believed. */
+  readonly trustProxy: boolean;
   readonly settings: Settings;
   /** Everything wrong with the bindings, for health. */
   readonly problems: readonly BindingProblem[];
@@ -74,11 +77,15 @@ async function parseConfig(env: Env): Promise<Config> {
     problems.push({ binding: "BOOTSTRAP_TOKEN", detail: `has fewer than ${bootstrapTokenChars} characters` });
   if (typeof issuer === "string") problems.push({ binding: "ISSUER", detail: issuer });
   if (problem !== null) problems.push({ binding: "SETTINGS", detail: problem });
+  // Whatever else it says is not taken for yes: believing headers is what must not happen by mistake.
+  const trustProxy = env.TRUST_PROXY || "off";
+  if (!["on", "off"].includes(trustProxy)) problems.push({ binding: "TRUST_PROXY", detail: "must be on or off" });
   return {
     issuer: typeof issuer === "string" ? null : issuer,
     sealing,
     signing,
     bootstrapToken: bootstrapToken === "" || isShort ? null : bootstrapToken,
+    trustProxy: trustProxy === "on",
     settings,
     problems,
   };

@@ -18,6 +18,8 @@ const securityHeaders = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "x-frame-options": "DENY",
 };
 
 function expectFinished(answer: Answer): void {
@@ -108,7 +110,7 @@ describe("methods", () => {
   });
 
   it("of a path that differs in case, or has more than the route, find nothing", async () => {
-    for (const path of ["/API/v1/projects", "/api/v1/Projects", "/api/v1/projects/x/y/z", "/api", "/"]) {
+    for (const path of ["/API/v1/projects", "/api/v1/Projects", "/api/v1/projects/x/y/z", "/api", "/nowhere"]) {
       expect([path, (await get(path)).status]).toEqual([path, 404]);
     }
     expect((await get("/api/v1/projects/")).status).toBe(200);
@@ -167,14 +169,15 @@ describe("bodies", () => {
 });
 
 describe("where ISSUER is a public https origin", () => {
-  const paths = [
+  const apiPaths = [
     "/api/health",
     "/api/v1/projects",
     "/.well-known/jwks.json",
     "/api/ws",
     "/api/v1/self_hosted_agents/sync",
-    "/nowhere",
+    "/api/nowhere",
   ];
+  const paths = [...apiPaths, "/", "/nowhere"];
   const host = "ci.example.com";
 
   beforeAll(() => harness.deploy({ ISSUER: `https://${host}` }));
@@ -186,6 +189,32 @@ describe("where ISSUER is a public https origin", () => {
       expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
       expect(answer.headers.get("cache-control")).toBe("no-store");
     }
+  });
+
+  it("a page asked for over plain HTTP is sent to the issuer's own address, whatever Host says", async () => {
+    // Dispatched: the development proxy would write the answer's Location anew.
+    for (const asked of [host, host.toUpperCase(), `${host}:80`, `${host}.`, "evil.example"]) {
+      const answer = await call(harness, null, "GET", `http://${asked}/some/page?x=1`);
+      const expected = [asked, 308, `https://${host}/some/page?x=1`];
+      expect([asked, answer.status, answer.headers.get("location")]).toEqual(expected);
+      expectFinished(answer);
+    }
+  });
+
+  it("an absolute-form request line says no more than its Host would", async () => {
+    const headers = { host };
+    const api = await rawRequest(harness, { path: `http://${host}/api/health`, headers });
+    expect([api.status, api.body.code]).toEqual([403, "insecure_transport"]);
+    const encrypted = await rawRequest(harness, { path: "https://evil.example/api/health", headers });
+    expect([encrypted.status, encrypted.body.code]).toEqual([403, "insecure_transport"]);
+  });
+
+  it("an upper-case Host is the same host; a trailing dot or another port is not", async () => {
+    const statusOf = async (by: string) => (await call(harness, null, "GET", `https://${by}/api/health`)).status;
+    expect(await statusOf(host.toUpperCase())).toBe(200);
+    expect(await statusOf(`${host}:443`)).toBe(200);
+    expect(await statusOf(`${host}.`)).toBe(421);
+    expect(await statusOf(`${host}:444`)).toBe(421);
   });
 
   it("no header of the client's turns plain HTTP into encrypted", async () => {
@@ -235,5 +264,28 @@ describe("where ISSUER is a public https origin", () => {
       const maxAge = /max-age=([0-9]+)/.exec(answer.headers.get("strict-transport-security") ?? "")?.[1];
       expect([path, Number(maxAge)]).toEqual([path, 31_536_000]);
     }
+  });
+});
+
+describe("behind a trusted proxy", () => {
+  const host = "ci.example.com";
+
+  beforeAll(() => harness.deploy({ ISSUER: `https://${host}`, TRUST_PROXY: "on" }));
+
+  it("plain HTTP on loopback is the proxy's own and is served, by the issuer's name or a loopback one", async () => {
+    for (const asked of [host, "127.0.0.1", "localhost:3000"]) {
+      const answer = await rawRequest(harness, { path: "/api/health", headers: { host: asked } });
+      expect([asked, answer.status]).toEqual([asked, 200]);
+    }
+    const stray = await rawRequest(harness, { path: "/api/health", headers: { host: "evil.example" } });
+    expect([stray.status, stray.body.code]).toEqual([421, "misdirected"]);
+  });
+
+  it("what the proxy took over plain HTTP is refused, and a page sent to encryption", async () => {
+    const headers = { host, "x-forwarded-proto": "http" };
+    const api = await rawRequest(harness, { path: "/api/health", headers });
+    expect([api.status, api.body.code]).toEqual([403, "insecure_transport"]);
+    const page = await call(harness, null, "GET", `http://${host}/`, undefined, { "x-forwarded-proto": "http" });
+    expect([page.status, page.headers.get("location")]).toEqual([308, `https://${host}/`]);
   });
 });

@@ -20,10 +20,17 @@ export function text(status: number, body: string): Response {
   return new Response(body, { status, headers: { "content-type": "text/plain; charset=utf-8" } });
 }
 
+/** For good, method and all (RFC 9110 section 15.4.9). */
+export function movedTo(url: URL): Response {
+  return new Response(null, { status: 308, headers: { location: url.href } });
+}
+
 const securityHeaders = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "x-frame-options": "DENY",
   // Browsers ignore it over plain HTTP (RFC 6797 section 8.1), where only a loopback issuer is served.
   "strict-transport-security": "max-age=31536000",
 } as const;

@@ -2,15 +2,15 @@
 import { type IRequestStrict, Router } from "itty-router";
 import { Fault, notFound } from "../lib/fault.ts";
 import { problemResponse } from "./problem.ts";
-import { finish } from "./reply.ts";
+import { finish, movedTo } from "./reply.ts";
 import type { CallContext, Route } from "./route.ts";
 
 export interface RouterOptions {
   readonly routes: readonly Route[];
   readonly context: CallContext;
   newRequestId(): string;
-  /** @throws Fault before any route is looked at. */
-  check(request: Request): void;
+  /** Before any route is looked at: where else the request belongs, or null. @throws Fault */
+  check(request: Request): URL | null;
 }
 
 export type Fetch = (request: Request) => Promise<Response>;
@@ -26,7 +26,8 @@ export function createFetch({ routes, context, newRequestId, check }: RouterOpti
   return async (request) => {
     const requestId = newRequestId();
     try {
-      check(request);
+      const elsewhere = check(request);
+      if (elsewhere !== null) return finish(movedTo(elsewhere), requestId);
       const response: Response | undefined = await router.fetch(routable(request), request);
       return finish(withoutBody(request, response ?? unrouted(request, routes, requestId)), requestId);
     } catch (thrown) {

@@ -134,3 +134,12 @@ test("a bootstrap token that could be guessed is none, and named", async () => {
   expect(bootstrapToken).toBeNull();
   expect(problems.map(({ binding }) => binding)).toContain("BOOTSTRAP_TOKEN");
 });
+
+test("headers of a proxy are believed only where TRUST_PROXY says on, and a word it does not know is named", async () => {
+  expect((await configOf({})).trustProxy).toBe(false);
+  expect((await configOf({ TRUST_PROXY: "off" })).trustProxy).toBe(false);
+  expect((await configOf({ TRUST_PROXY: "on" })).trustProxy).toBe(true);
+  const { trustProxy, problems } = await configOf({ TRUST_PROXY: "yes" });
+  expect(trustProxy).toBe(false);
+  expect(problems).toContainEqual({ binding: "TRUST_PROXY", detail: "must be on or off" });
+});

@@ -93,10 +93,10 @@ describe("the route table", () => {
     }
   });
 
-  test("admits strangers to health, the public documents, introspection and bootstrap alone", () => {
+  test("admits strangers to the front page, health, the public documents, introspection and bootstrap alone", () => {
     const open = routes.filter(({ access }) => access === "public").map(({ path }) => path);
     for (const path of open)
-      expect(path).toMatch(/^\/\.well-known\/|^\/api\/health$|^\/api\/v1\/(bootstrap|identity\/introspect)$/);
+      expect(path).toMatch(/^\/$|^\/\.well-known\/|^\/api\/health$|^\/api\/v1\/(bootstrap|identity\/introspect)$/);
   });
 
   test("documents statuses that exist, and limits that hold together", () => {

@@ -71,7 +71,7 @@ const context: CallContext = {
     return person;
   },
 };
-const answer = createFetch({ routes, context, newRequestId: () => "request-1", check: () => undefined });
+const answer = createFetch({ routes, context, newRequestId: () => "request-1", check: () => null });
 const ask = (method: string, path: string, init: RequestInit = {}) =>
   answer(new Request(origin + path, { ...init, method }));
 const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code;

@@ -1,24 +1,67 @@
 import { describe, expect, test } from "vitest";
 import { readRevision } from "../../../../src/worker/http/if-match.ts";
-import { checkTransport, isLoopback } from "../../../../src/worker/http/transport.ts";
+import { checkTransport, clientAddress, isLoopback } from "../../../../src/worker/http/transport.ts";
 import { faultOf } from "../fixtures.ts";
 
 const issuer = new URL("https://ci.example.com");
-const check = (url: string, by = issuer) => checkTransport(new URL(url), by);
+
+interface Asked {
+  readonly headers?: Record<string, string>;
+  readonly method?: string;
+  readonly tlsVersion?: string;
+  readonly by?: URL;
+  readonly trustProxy?: boolean;
+}
+
+function check(url: string, { headers = {}, method = "GET", tlsVersion, by = issuer, trustProxy = false }: Asked = {}) {
+  const cf = tlsVersion === undefined ? undefined : { tlsVersion };
+  return checkTransport({ method, url, headers: new Headers(headers), cf }, { issuer: by, trustProxy });
+}
 
 describe("where the issuer is public", () => {
-  test("https to its host passes, with or without the default port", () => {
+  test("https to its host passes, with or without the default port, however it is spelled", () => {
     for (const url of ["https://ci.example.com/api", "https://ci.example.com:443/", "https://CI.EXAMPLE.COM/"]) {
-      expect(check(url)).toBeUndefined();
+      expect(check(url)).toBeNull();
     }
   });
 
-  test.each(["http://ci.example.com/", "http://other.example.com/", "http://localhost/", "http://ci.example.com:443/"])(
-    "%s is refused: whoever listens would read the credential",
-    async (url) => {
-      expect(await faultOf(() => check(url))).toMatchObject({ code: "insecure_transport" });
-    },
-  );
+  test.each([
+    "http://ci.example.com/api/health",
+    "http://ci.example.com/api",
+    "http://other.example.com/api/ws?job_id=1",
+    "http://localhost/.well-known/jwks.json",
+    "http://ci.example.com:443/api/v1/jobs",
+  ])("%s is refused: whoever listens would read the credential", async (url) => {
+    expect(await faultOf(() => check(url))).toMatchObject({ code: "insecure_transport" });
+  });
+
+  test("a page over plain HTTP is to be found at the issuer's address, whatever host was asked", () => {
+    expect(check("http://ci.example.com/")?.href).toBe("https://ci.example.com/");
+    expect(check("http://evil.example/jobs?x=1", { method: "HEAD" })?.href).toBe("https://ci.example.com/jobs?x=1");
+    expect(check("http://ci.example.com//evil.example/x")?.href).toBe("https://ci.example.com//evil.example/x");
+    expect(check("http://ci.example.com/apiary")?.href).toBe("https://ci.example.com/apiary");
+  });
+
+  test("what carries a credential, a body or an upgrade is refused, not sent elsewhere", async () => {
+    for (const asked of [
+      { method: "POST" },
+      { headers: { upgrade: "websocket" } },
+      { headers: { authorization: "Bearer x" } },
+    ]) {
+      expect(await faultOf(() => check("http://ci.example.com/", asked))).toMatchObject({ code: "insecure_transport" });
+    }
+  });
+
+  test.each(["TLSv1", "TLSv1.1", "SSLv3"])("%s is refused where Cloudflare tells of it", async (tlsVersion) => {
+    expect(await faultOf(() => check("https://ci.example.com/", { tlsVersion }))).toMatchObject({
+      code: "insecure_transport",
+      detail: expect.stringContaining("TLS under 1.2"),
+    });
+  });
+
+  test.each(["TLSv1.2", "TLSv1.3", undefined])("%s passes", (tlsVersion) => {
+    expect(check("https://ci.example.com/", tlsVersion === undefined ? {} : { tlsVersion })).toBeNull();
+  });
 
   test.each([
     "https://other.example.com/",
@@ -32,10 +75,65 @@ describe("where the issuer is public", () => {
   });
 });
 
+describe("behind a trusted proxy", () => {
+  const behind = (url: string, headers: Record<string, string> = {}) => check(url, { headers, trustProxy: true });
+
+  test("a request is encrypted unless X-Forwarded-Proto says http, at any hop", async () => {
+    for (const proto of ["https", "HTTPS", "wss", "https, https"]) {
+      expect(behind("http://ci.example.com/api/health", { "x-forwarded-proto": proto })).toBeNull();
+    }
+    expect(behind("http://ci.example.com/api/health"), "Apache says nothing").toBeNull();
+    for (const proto of ["http", "HTTP", "https, http", "http,https", "ws"]) {
+      const refused = await faultOf(() => behind("http://ci.example.com/api/health", { "x-forwarded-proto": proto }));
+      expect([proto, refused]).toMatchObject([proto, { code: "insecure_transport" }]);
+    }
+    expect(behind("http://ci.example.com/x", { "x-forwarded-proto": "http" })?.href).toBe("https://ci.example.com/x");
+  });
+
+  test("it may be asked by the issuer's host or a loopback name, which proxies that do not forward Host use", async () => {
+    for (const host of ["ci.example.com", "localhost:3000", "127.0.0.1:3000", "[::1]:3000"]) {
+      expect(behind(`http://${host}/api/health`), host).toBeNull();
+    }
+    for (const host of ["other.example.com", "ci.example.com:8443", "10.0.0.1"]) {
+      expect(await faultOf(() => behind(`http://${host}/`)), host).toMatchObject({ code: "misdirected" });
+    }
+  });
+
+  test("what Cloudflare would say of the connection is not believed", () => {
+    const cf = { tlsVersion: "TLSv1" };
+    const asked = { method: "GET", url: "http://ci.example.com/", headers: new Headers(), cf };
+    expect(checkTransport(asked, { issuer, trustProxy: true })).toBeNull();
+  });
+});
+
+describe("the address of whoever asks", () => {
+  const all = {
+    "cf-connecting-ip": "192.0.2.1",
+    "x-real-ip": "192.0.2.2",
+    "x-forwarded-for": "192.0.2.3, 192.0.2.4",
+    "mf-original-url": "https://192.0.2.5/",
+  };
+  const address = (headers: Record<string, string>, trustProxy: boolean) =>
+    clientAddress(new Headers(headers), trustProxy);
+
+  test("is Cloudflare's word there, and nobody else's", () => {
+    expect(address(all, false)).toBe("192.0.2.1");
+    const { "cf-connecting-ip": _, ...forged } = all;
+    expect(address(forged, false)).toBeNull();
+  });
+
+  test("is the proxy's word behind one: X-Real-IP, else the hop that it appended itself", () => {
+    expect(address(all, true)).toBe("192.0.2.2");
+    expect(address({ "x-forwarded-for": "203.0.113.9, 192.0.2.4" }, true)).toBe("192.0.2.4");
+    expect(address({ "cf-connecting-ip": "192.0.2.1" }, true)).toBeNull();
+    expect(address({ "x-real-ip": " " }, true)).toBeNull();
+  });
+});
+
 test("where the issuer is loopback, transport is not enforced", () => {
   for (const by of ["http://localhost:8787", "http://127.0.0.1:8787", "http://[::1]:8787"]) {
-    for (const url of ["http://127.0.0.1:8787/", "http://ci.example.com/"])
-      expect(check(url, new URL(by))).toBeUndefined();
+    for (const url of ["http://127.0.0.1:8787/", "http://ci.example.com/api/ws"])
+      expect(check(url, { by: new URL(by) })).toBeNull();
   }
 });
 
