@@ -310,6 +310,7 @@ const cases: Case[] = [
 
 /** Routes that admit by other than a person's role: to everybody the same, but for having no credential at all. */
 const others: { route: string; none: number; any: number; path: () => string; body?: () => unknown }[] = [
+  { route: "GET /", none: 200, any: 200, path: () => "/" },
   { route: "GET /api/health", none: 200, any: 200, path: () => "/api/health" },
   ...["openid-configuration", "jwks.json", "jwks", "jwts"].map((name) => ({
     route: `GET /.well-known/${name}`,
