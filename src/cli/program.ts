@@ -9,6 +9,7 @@ import { addKeygenCommands } from "./commands/keygen.ts";
 import { addLogsCommand } from "./commands/logs.ts";
 import { addProjectCommands } from "./commands/project.ts";
 import { addRotateCommands } from "./commands/rotate.ts";
+import { addServeCommand } from "./commands/serve.ts";
 import { addSigningKeysCommand } from "./commands/signing-keys.ts";
 import { addStartCommand } from "./commands/start.ts";
 import { addTokenCommands } from "./commands/token.ts";
@@ -42,6 +43,7 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
     .configureOutput(helpOutput);
   const groups = [
     addStartCommand,
+    addServeCommand,
     addProjectCommands,
     addKeyCommands,
     addAgentTypeCommands,

@@ -31,13 +31,23 @@ export interface Demo {
 const Memory = z.object({ public_key: z.string(), secret_fingerprint: z.string() }).partial();
 type Memory = z.infer<typeof Memory>;
 
-export async function ownerToken(folder: DataFolder, secrets: Secrets, baseUrl: string, signal: AbortSignal) {
+export interface FirstOwner {
+  readonly organization: string;
+  readonly tokenName: string;
+}
+
+/** The owner's token that the folder keeps; where it keeps none, the first owner's, who is let in now. */
+export async function ownerToken(
+  folder: DataFolder,
+  secrets: Secrets,
+  { baseUrl, signal, owner }: { baseUrl: string; signal: AbortSignal; owner: FirstOwner },
+): Promise<string> {
   const kept = (await readIfThere(folder.ownerToken))?.trim();
   if (kept) {
     await mustBeAccepted(createClient({ baseUrl, token: kept, signal }), folder);
     return kept;
   }
-  const answer = await bootstrap(createClient({ baseUrl, signal }), secrets.BOOTSTRAP_TOKEN ?? "", folder);
+  const answer = await bootstrap(createClient({ baseUrl, signal }), secrets.BOOTSTRAP_TOKEN ?? "", folder, owner);
   await writePrivate(folder.ownerToken, `${answer}\n`);
   return answer;
 }
@@ -53,13 +63,18 @@ async function mustBeAccepted(client: Client, folder: DataFolder): Promise<void>
   }
 }
 
-async function bootstrap(client: Client, bootstrapToken: string, folder: DataFolder): Promise<string> {
+async function bootstrap(
+  client: Client,
+  bootstrapToken: string,
+  folder: DataFolder,
+  { organization, tokenName }: FirstOwner,
+): Promise<string> {
   if (bootstrapToken.trim() === "") throw new Failure(`BOOTSTRAP_TOKEN is missing in ${folder.secrets}`);
   try {
     const made = await client.bootstrap({
       bootstrap_token: bootstrapToken,
-      organization: demoNames.organization,
-      token_name: "npm start",
+      organization,
+      token_name: tokenName,
     });
     if (made.token.token) return made.token.token;
   } catch (error) {

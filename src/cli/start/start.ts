@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createClient } from "../../client/client.ts";
 import { type Cli, dataFolder, repositoryRoot } from "../context.ts";
 import { exitCodes, Failure } from "../exit.ts";
+import { interruption } from "../interruption.ts";
 import { type Child, childEnvironment, startChild } from "./child.ts";
 import { type DataFolder, openDataFolder, writePrivate } from "./data-folder.ts";
 import { demoSecret } from "./demo-secret.ts";
@@ -15,7 +16,7 @@ import { runFirstJob } from "./first-job.ts";
 import { freePort } from "./port.ts";
 import { closingWords, createProgress, type Progress } from "./progress.ts";
 import { loadSecrets } from "./secrets.ts";
-import { ownerToken, prepareDemo } from "./setup.ts";
+import { demoNames, ownerToken, prepareDemo } from "./setup.ts";
 import { requireSshKeygen } from "./ssh-key.ts";
 import { migrate, startWorker, unexpectedEnd } from "./worker.ts";
 
@@ -62,7 +63,8 @@ async function work(cli: Cli, options: StartOptions, site: Site): Promise<void> 
   const failure = watched(unexpectedEnd(worker, "Worker", folder.workerLog));
   await Promise.race([failure, mustBeHealthy(cli, site)]);
   progress.say(`Worker is up on ${baseUrl}`);
-  const token = await ownerToken(folder, secrets, baseUrl, cli.signal);
+  const owner = { organization: demoNames.organization, tokenName: "npm start" };
+  const token = await ownerToken(folder, secrets, { baseUrl, signal: cli.signal, owner });
   await writePrivate(folder.baseUrl, `${baseUrl}\n`);
   const client = createClient({ baseUrl, token, signal: cli.signal });
   const demo = await prepareDemo(client, folder, sealingKey, secret);
@@ -74,6 +76,7 @@ async function work(cli: Cli, options: StartOptions, site: Site): Promise<void> 
   if (!passed) cli.setExitCode(exitCodes.failed);
   if (options.once) return;
   for (const line of await closingWords(baseUrl, folder, cli)) cli.output.line(line);
+  // The children's channels keep us running till then.
   await Promise.race([broken, interruption(cli.signal)]);
   cli.output.line("stopping");
 }
@@ -108,12 +111,4 @@ async function startAgent(cli: Cli, site: Site, client: ReturnType<typeof create
 function watched(failure: Promise<never>): Promise<never> {
   failure.catch(() => undefined);
   return failure;
-}
-
-/** Ctrl-C while everything is up is how it ends: no failure. The children's channels keep us running till then. */
-function interruption(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -1,0 +1,37 @@
+/** What workerd is given: the Worker as one file, made as a deployment makes it, and the facts of wrangler.toml. */
+import { execFile } from "node:child_process";
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type Unstable_Config, unstable_readConfig } from "wrangler";
+import { messageOf, repositoryRoot } from "../context.ts";
+import { Failure } from "../exit.ts";
+import type { WorkerToml } from "./workerd-config.ts";
+
+const configFile = join(repositoryRoot, "wrangler.toml");
+
+export function readWorkerToml(): WorkerToml {
+  const read: Unstable_Config = unstable_readConfig({ config: configFile });
+  const { compatibility_date, compatibility_flags, durable_objects, triggers } = read;
+  if (compatibility_date === undefined) throw new Failure("wrangler.toml names no compatibility_date");
+  return {
+    compatibilityDate: compatibility_date,
+    compatibilityFlags: compatibility_flags,
+    objects: durable_objects.bindings.map(({ name, class_name }) => ({ name, className: class_name })),
+    crons: triggers.crons ?? [],
+  };
+}
+
+/** Writes `worker.js` and `migrator.js` into the folder. @throws Failure with what the bundler says. */
+export async function bundleInto(folder: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const wrangler = join(repositoryRoot, "node_modules/wrangler/bin/wrangler.js");
+  const made = join(folder, "bundle");
+  const args = [wrangler, "deploy", "--dry-run", "--outdir", made, "--config", configFile];
+  try {
+    await promisify(execFile)(process.execPath, args, { env, cwd: repositoryRoot });
+  } catch (error) {
+    throw new Failure(`the Worker could not be bundled:\n${messageOf(error)}`);
+  }
+  await copyFile(join(made, "index.js"), join(folder, "worker.js"));
+  await copyFile(join(import.meta.dirname, "migrator.js"), join(folder, "migrator.js"));
+}
