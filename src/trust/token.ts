@@ -38,9 +38,15 @@ export function audiences(claims: TokenClaims): string[] {
   return (Array.isArray(aud) ? aud : [aud]).filter((each) => typeof each === "string");
 }
 
-/** A claim as people read it. */
+/** A value as people read it: a claim, or what an expression made of claims. */
 export function shown(value: unknown): string {
-  return typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
+  return typeof value === "string" ? value : (JSON.stringify(value, plainer) ?? "nothing");
+}
+
+/** What a CEL library computes with, JSON does not know. */
+function plainer(_name: string, value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  return value instanceof Map ? Object.fromEntries(value) : value;
 }
 
 export function seenClaim(claims: TokenClaims, name: string): string[] | null {
