@@ -11,8 +11,11 @@ const text = z.string();
 export const TrustCloud = z.enum(["aws", "gcp", "azure", "vault", "kubernetes"]);
 export type TrustCloud = z.infer<typeof TrustCloud>;
 
-/** Whose policies are written: Snowflake and Databricks match whole subjects, so that there is little to explain. */
-export const TrustTarget = z.enum([...TrustCloud.options, "snowflake", "databricks"]);
+/**
+ * What is written: the clouds' policies; Snowflake's and Databricks', which match whole subjects, so that there is
+ * little to explain; a verifier of one's own.
+ */
+export const TrustTarget = z.enum([...TrustCloud.options, "snowflake", "databricks", "verifier"]);
 export type TrustTarget = z.infer<typeof TrustTarget>;
 
 /** A policy as it was pasted. */
@@ -73,7 +76,7 @@ export type TrustGenerateRequest = z.infer<typeof TrustGenerateRequest>;
 export const TrustArtifact = z.object({
   name: text,
   title: text,
-  language: z.enum(["json", "yaml", "sh", "hcl", "sql"]),
+  language: z.enum(["json", "yaml", "sh", "hcl", "sql", "js", "py", "go"]),
   text,
 });
 export type TrustArtifact = z.infer<typeof TrustArtifact>;

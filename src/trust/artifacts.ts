@@ -1,5 +1,12 @@
 /** What the artifacts of all clouds share. */
 import type { SubjectForm } from "../protocol/identity-profiles.ts";
+import {
+  type GeneratedTrust,
+  type TrustArtifact,
+  TrustCloud,
+  type TrustOptions,
+  type TrustTarget,
+} from "../protocol/trust.ts";
 import { celQuoted, shellQuoted } from "./quoting.ts";
 import type { TrustedProject, TrustedScope } from "./subject.ts";
 
@@ -56,4 +63,35 @@ export function claimCondition(
     `${claim("fork")} == 'false'`,
     anyRef,
   ].join(" && ");
+}
+
+/** The command that prints all this again. */
+export function generateCommand(cloud: TrustTarget, { project }: TrustedProject, options: TrustOptions): string {
+  const names = Object.entries(options.names).map(([name, value]) => `--${name} ${value}`);
+  return `${[
+    `signalbox trust generate --cloud ${cloud} --project ${project.name}`,
+    ...options.refs.map((ref) => `--ref ${shellQuoted(ref)}`),
+    ...(options.audience === undefined ? [] : [`--audience ${shellQuoted(options.audience)}`]),
+    ...(options.session_tags ? ["--session-tags"] : []),
+    ...names,
+  ].join(" ")}\n`;
+}
+
+/** What to do when the cloud refuses, where explain reads its policies. */
+export function refusedArtifact(
+  { cloud, audience, subject_form: form, artifacts }: GeneratedTrust,
+  { project }: TrustedProject,
+  scopes: readonly TrustedScope[],
+): TrustArtifact[] {
+  const [policy] = artifacts;
+  if (!TrustCloud.safeParse(cloud).success || policy === undefined) return [];
+  const asked = `--audience ${shellQuoted(audience)}${form === "semaphore" ? "" : ` --subject ${form}`}`;
+  const [scope] = scopes;
+  const ref = scope === undefined || !scope.exact || scope.type === "pr" ? "refs/heads/main" : scope.ref;
+  const text = `signalbox trust lint --cloud ${cloud} ${policy.name}
+signalbox trust explain --cloud ${cloud} ${policy.name} --job JOB_ID ${asked}
+signalbox trust explain --cloud ${cloud} ${policy.name} --project ${project.name} --ref ${shellQuoted(ref)} ${asked}
+signalbox token request ${asked} | signalbox trust explain --cloud ${cloud} ${policy.name} --jwt -
+`;
+  return [{ name: "refused.sh", title: "If it is refused", language: "sh", text }];
 }

@@ -11,6 +11,7 @@ import type {
   TrustOptions,
   TrustTarget,
 } from "../protocol/trust.ts";
+import { generateCommand, refusedArtifact } from "./artifacts.ts";
 import { explainAws } from "./aws/explain.ts";
 import { generateAws } from "./aws/generate.ts";
 import { lintAws } from "./aws/lint.ts";
@@ -29,6 +30,7 @@ import type { Seconds } from "./token.ts";
 import { explainVault } from "./vault/explain.ts";
 import { generateVault } from "./vault/generate.ts";
 import { lintVault } from "./vault/lint.ts";
+import { generateVerifier } from "./verifiers.ts";
 
 const generators = {
   aws: generateAws,
@@ -38,6 +40,7 @@ const generators = {
   kubernetes: generateKubernetes,
   snowflake: generateSnowflake,
   databricks: generateDatabricks,
+  verifier: generateVerifier,
 } as const satisfies Record<TrustTarget, unknown>;
 
 const linters = {
@@ -68,7 +71,10 @@ export function generateTrust(
   subjects?: Readonly<Record<string, string>>,
 ): GeneratedTrust {
   const scopes = options.refs.map((ref) => scopeOf(project, ref, subjects));
-  return generators[cloud](project, scopes, options);
+  const made = generators[cloud](project, scopes, options);
+  const asked = { name: "generate.sh", title: "How this is asked for", language: "sh" as const };
+  const text = generateCommand(cloud, project, options);
+  return { ...made, artifacts: [{ ...asked, text }, ...made.artifacts, ...refusedArtifact(made, project, scopes)] };
 }
 
 /** @throws PolicyError for a policy that does not parse: where and why. */
