@@ -1,5 +1,6 @@
 /** Log rooms on workerd, and pushes as an agent makes them: 2,000 events of 100 bytes, cut in mid-line. */
 import { encodeMasks } from "../../src/worker/logs/needles.ts";
+import { type BenchViewer, openViewer } from "./bench-viewer.ts";
 import { startBenchWorker } from "./bench-worker.ts";
 
 const eventsPerPush = 2000;
@@ -15,18 +16,23 @@ function bodyOf(seed: number, secrets: readonly string[]): string {
   }).join("");
 }
 
+/** Ours, or the bare Durable Object beside it. */
+export type Room = "ours" | "bare";
+
 export interface LogRooms {
   readonly url: URL;
   readonly eventsPerPush: number;
   arm(job: string, masks: readonly { name: string; value: string }[]): Promise<void>;
   /** Push number `push`, counted from 0, of full pushes. */
-  push(job: string, push: number): Promise<void>;
+  push(job: string, push: number, room?: Room): Promise<void>;
+  /** Opens viewers, each with its own name; a bare room sends on what is pushed from then on. */
+  watch(job: string, viewers: number, room?: Room): Promise<BenchViewer[]>;
   call(job: string, name: string, args: unknown): Promise<string>;
   close(): Promise<void>;
 }
 
 export async function openLogRooms(secrets: readonly string[] = []): Promise<LogRooms> {
-  const worker = await startBenchWorker("test/integration/log-room-worker/wrangler.toml");
+  const worker = await startBenchWorker("bench/logs-worker/wrangler.toml");
   const bodies = Array.from({ length: 5 }, (_, seed) => bodyOf(seed, secrets));
   const call = async (job: string, name: string, args: unknown) => {
     const url = new URL(`/${name}?job=${job}`, worker.url);
@@ -44,8 +50,16 @@ export async function openLogRooms(secrets: readonly string[] = []): Promise<Log
       const text = new TextDecoder().decode(encodeMasks([...masks]));
       await call(job, "arm", { claimNumber: 1, masks: text, alarmAt: Date.now() + 3_600_000 });
     },
-    async push(job, push) {
-      const url = new URL(`/push?job=${job}&start_from=${push * eventsPerPush}&claim=1`, worker.url);
+    watch: (job, viewers, room = "ours") =>
+      Promise.all(
+        Array.from({ length: viewers }, (_, index) => {
+          const path = room === "ours" ? "/view" : "/bare/view";
+          return openViewer(new URL(`${path}?job=${job}&from=0&who=viewer-${index}`, worker.url), room === "ours");
+        }),
+      ),
+    async push(job, push, room = "ours") {
+      const path = room === "ours" ? "/push" : "/bare/push";
+      const url = new URL(`${path}?job=${job}&start_from=${push * eventsPerPush}&claim=1`, worker.url);
       const { status } = await fetch(url.href, { method: "POST", body: bodies[push % bodies.length] ?? "" });
       if (status !== 200) throw new Error(`a push answered ${status}`);
     },

@@ -44,6 +44,27 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   return whole;
 }
 
+/** The same, for many parts that mostly lie behind each other in one buffer: each such stretch is copied at once. */
+export function joined(parts: readonly Uint8Array[]): Bytes {
+  const stretches: Uint8Array[] = [];
+  let first: Uint8Array | undefined;
+  let end = 0;
+  for (const part of parts) {
+    if (first === undefined || part.buffer !== first.buffer || part.byteOffset !== end) {
+      if (first !== undefined) stretches.push(between(first, end));
+      first = part;
+    }
+    end = part.byteOffset + part.length;
+  }
+  if (first !== undefined) stretches.push(between(first, end));
+  return concat(...stretches);
+}
+
+/** From the start of `first` to `end` of the buffer that it lies in. */
+function between(first: Uint8Array, end: number): Uint8Array {
+  return new Uint8Array(first.buffer, first.byteOffset, Math.max(0, end - first.byteOffset));
+}
+
 /** Each text as UTF-8 behind its length in bytes, 32-bit big-endian: no two different lists give the same bytes. */
 export function lengthPrefixed(...texts: readonly string[]): Bytes {
   return concat(

@@ -10,7 +10,7 @@
 import type * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { type CmdOutputEvent, LogEvent } from "../../protocol/log-events.ts";
-import { concat, fromUtf8, fromUtf8Strict, utf8 } from "../lib/bytes.ts";
+import { concat, fromUtf8, fromUtf8Strict, joined, utf8 } from "../lib/bytes.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import { type Matcher, maskText } from "./mask.ts";
 import { type Carry, type Held, maskOutputs, nothingHeld } from "./mask-stream.ts";
@@ -23,14 +23,13 @@ export type PushBody =
   | { readonly kind: "malformed" }
   | { readonly kind: "too_many" };
 
-/** The body's lines without their ends. A last line may lack its end. */
+/** The body's lines, each with its end, which the last one may lack. */
 export function readPushBody(body: Uint8Array): PushBody {
   const lines: Uint8Array[] = [];
   for (let start = 0; start < body.length; ) {
     const newline = body.indexOf(0x0a, start);
-    const end = newline < 0 ? body.length : newline;
-    lines.push(body.subarray(start, end));
-    start = end + 1;
+    lines.push(newline < 0 ? concat(body.subarray(start), lineEnd) : body.subarray(start, newline + 1));
+    start = newline < 0 ? body.length : newline + 1;
     if (lines.length > limits.logPushEvents) return { kind: "too_many" };
   }
   if (lines.length > 0 && !lines.some((line) => line[0] === 0x7b)) return { kind: "malformed" };
@@ -54,7 +53,7 @@ export interface EncodedLines {
   readonly carry: Carry | null;
 }
 
-/** Lines as they are stored; `held` waited for the first of them. */
+/** Lines, each with its end, as they are stored; `held` waited for the first of them. */
 export function encodeLines(
   lines: readonly Uint8Array[],
   { held, matcher, now }: { held: Held; matcher: Matcher; now: EpochSeconds },
@@ -62,11 +61,12 @@ export function encodeLines(
   const encoded: Uint8Array[] = [];
   let waiting = held;
   let carry: Carry | null = null;
-  for (const { outputs, other } of stretchesOf(lines.map((line) => readLine(line, now)))) {
-    const texts = outputs.map(({ event }) => event.output);
+  const texts = strictTexts(lines);
+  for (const { outputs, other } of stretchesOf(lines.map((line, at) => readLine(line, texts[at] ?? null, now)))) {
+    const plain = outputs.map(({ event }) => event.output);
     // With no output before it the other event itself takes what waited for it.
-    const isBare = texts.length === 0;
-    const masked = maskOutputs(isBare ? [""] : texts, { held: waiting, matcher, isOpen: other === null });
+    const isBare = plain.length === 0;
+    const masked = maskOutputs(isBare ? [""] : plain, { held: waiting, matcher, isOpen: other === null });
     for (const [at, line] of outputs.entries()) encoded.push(encodeOutput(line, masked.outputs[at] ?? ""));
     if (other !== null) encoded.push(encodeOther(other, isBare ? (masked.outputs[0] ?? "") : "", matcher));
     carry = masked.carry;
@@ -107,7 +107,7 @@ const lineEnd = Uint8Array.of(0x0a);
 
 function encodeOutput({ event, exact }: ReadLine<CmdOutput>, output: string): Uint8Array {
   // The very characters that came, where they hold nothing to hide.
-  if (exact !== null && output === event.output) return concat(exact, lineEnd);
+  if (exact !== null && output === event.output) return exact;
   return encodeEvent({ ...event, output });
 }
 
@@ -118,8 +118,9 @@ function encodeOther(event: OtherEvent, released: string, matcher: Matcher): Uin
   return encodeEvent({ ...event, directive: maskText(event.directive, matcher), output });
 }
 
-function readLine(line: Uint8Array, now: EpochSeconds): ReadLine {
-  const output = readPlainOutput(line);
+/** `text`: the line's, where it is UTF-8. */
+function readLine(line: Uint8Array, text: string | null, now: EpochSeconds): ReadLine {
+  const output = text === null ? null : readPlainOutput(text);
   // Half a surrogate pair would join with the other half, in the next event, to what was searched for in vain.
   if (output?.output.isWellFormed()) return { event: output, exact: line };
   const event = output ?? readEvent(fromUtf8(line)) ?? { event: "cmd_output", timestamp: now, output: "" };
@@ -129,14 +130,14 @@ function readLine(line: Uint8Array, now: EpochSeconds): ReadLine {
 
 const plainStart = '{"event":"cmd_output","timestamp":';
 const plainMiddle = ',"output":"';
+const plainEnd = '"}';
 
 /**
  * The fast path: a line that is exactly `{"event":"cmd_output","timestamp":N,"output":"…"}`. What stands between
  * is one JSON string and nothing else, so no second `output` can hide in it.
  */
-function readPlainOutput(line: Uint8Array): CmdOutput | null {
-  const text = strictText(line);
-  if (!text?.startsWith(plainStart) || !text.endsWith('"}')) return null;
+function readPlainOutput(text: string): CmdOutput | null {
+  if (!text.startsWith(plainStart) || !text.endsWith(plainEnd)) return null;
   const middle = text.indexOf(plainMiddle, plainStart.length);
   if (middle < 0) return null;
   const digits = text.slice(plainStart.length, middle);
@@ -145,9 +146,15 @@ function readPlainOutput(line: Uint8Array): CmdOutput | null {
   return typeof output === "string" ? { event: "cmd_output", timestamp: Number(digits), output } : null;
 }
 
-function strictText(line: Uint8Array): string | null {
+/** Each line's text without its end, null where it is no UTF-8. All are decoded at once: a call for each costs more than its bytes. */
+function strictTexts(lines: readonly Uint8Array[]): (string | null)[] {
+  const whole = strictText(joined(lines));
+  return whole === null ? lines.map((line) => strictText(line.subarray(0, -1))) : whole.split("\n");
+}
+
+function strictText(bytes: Uint8Array): string | null {
   try {
-    return fromUtf8Strict(line);
+    return fromUtf8Strict(bytes);
   } catch {
     return null;
   }

@@ -62,12 +62,14 @@ const tables = `
   );
 `;
 
-/** Records never change once written, so the last few read are kept: many viewers ask for the same. */
+/** Records never change once written, so the last few read or written are kept: many viewers ask for the same. */
 const keptRecords = 4;
 
 export class LogStore {
   readonly #storage: DurableObjectStorage;
   readonly #kept = new Map<number, LogRecord>();
+  /** What `state` answers, as long as nothing was written since. */
+  #state: RoomState | null = null;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -76,20 +78,34 @@ export class LogStore {
 
   /** All of `write` or nothing: an exception in it undoes what it wrote. */
   atomically(write: () => void): void {
-    this.#storage.transactionSync(write);
+    try {
+      this.#storage.transactionSync(write);
+    } catch (cause) {
+      this.#state = null;
+      this.#kept.clear();
+      throw cause;
+    }
   }
 
   state(): RoomState {
+    if (this.#state !== null) return this.#state;
     const [row] = this.#storage.sql
       .exec<RoomRow>("SELECT * FROM room LEFT JOIN carry USING (id) WHERE id = 1")
       .toArray();
-    return row === undefined ? emptyRoom : toState(row);
+    this.#state = row === undefined ? emptyRoom : toState(row);
+    return this.#state;
+  }
+
+  /** What was known of the room's own rows is known no more. */
+  #write(statement: string, ...values: (SqlStorageValue | Bytes)[]): Record<string, SqlStorageValue>[] {
+    this.#state = null;
+    return this.#storage.sql.exec(statement, ...values).toArray();
   }
 
   /** Guarded by the old state: a closed log stays closed, a lower claim number never replaces a higher one. */
   arm(job: Omit<ArmedJob, "maskRevision">, sealedMasks: Bytes): void {
     this.#ensureRoom();
-    const armed = this.#storage.sql.exec(
+    const armed = this.#write(
       `UPDATE room SET job_id = ?, project_id = ?, claim_number = ?, mask_revision = mask_revision + 1
        WHERE id = 1 AND result IS NULL AND (claim_number IS NULL OR claim_number <= ?) RETURNING id`,
       job.jobId,
@@ -97,18 +113,18 @@ export class LogStore {
       job.claimNumber,
       job.claimNumber,
     );
-    if (armed.toArray().length === 0) return;
+    if (armed.length === 0) return;
     // A claim passes on only while nothing was handed over, so the masks of an earlier one hide nothing.
-    const gone = this.#storage.sql.exec("DELETE FROM masks WHERE claim_number < ? RETURNING id", job.claimNumber);
-    if (gone.toArray().length > 0) this.#storage.sql.exec("UPDATE carry SET needle = ?", lostNeedle);
-    this.#storage.sql.exec("INSERT INTO masks (claim_number, sealed) VALUES (?, ?)", job.claimNumber, sealedMasks);
+    const gone = this.#write("DELETE FROM masks WHERE claim_number < ? RETURNING id", job.claimNumber);
+    if (gone.length > 0) this.#write("UPDATE carry SET needle = ?", lostNeedle);
+    this.#write("INSERT INTO masks (claim_number, sealed) VALUES (?, ?)", job.claimNumber, sealedMasks);
   }
 
   /** One more to look for, in the log of the claim that is armed. */
   addMasks(claimNumber: number, sealedMasks: Bytes): void {
-    this.#storage.sql.exec("UPDATE room SET mask_revision = mask_revision + 1 WHERE id = 1");
+    this.#write("UPDATE room SET mask_revision = mask_revision + 1 WHERE id = 1");
     const insert = "INSERT INTO masks (claim_number, is_asked, sealed) VALUES (?, 1, ?)";
-    this.#storage.sql.exec(insert, claimNumber, sealedMasks);
+    this.#write(insert, claimNumber, sealedMasks);
   }
 
   /** How often the claim was armed, and how many secrets were added since. */
@@ -121,9 +137,9 @@ export class LogStore {
   /** One transaction: a log that takes no more has no masks, and one that has none takes no more. */
   close(result: JobResult): void {
     this.#ensureRoom();
-    this.#storage.sql.exec("UPDATE room SET result = ?, deadline_at = NULL WHERE id = 1 AND result IS NULL", result);
-    this.#storage.sql.exec("DELETE FROM masks");
-    this.#storage.sql.exec("DELETE FROM carry");
+    this.#write("UPDATE room SET result = ?, deadline_at = NULL WHERE id = 1 AND result IS NULL", result);
+    this.#write("DELETE FROM masks");
+    this.#write("DELETE FROM carry");
   }
 
   /** The armed claim's masks, one for each time that it was armed. */
@@ -135,7 +151,7 @@ export class LogStore {
   /** An earlier one that is still to come stands: who asks again must not put it off. One that has passed is done with. */
   setDeadline(at: EpochMs, now: EpochMs): void {
     this.#ensureRoom();
-    this.#storage.sql.exec(
+    this.#write(
       `UPDATE room SET deadline_at = ?1
        WHERE id = 1 AND (deadline_at IS NULL OR deadline_at <= ?2 OR deadline_at > ?1)`,
       at,
@@ -144,58 +160,62 @@ export class LogStore {
   }
 
   dropDeadline(): void {
-    this.#storage.sql.exec("UPDATE room SET deadline_at = NULL WHERE id = 1");
+    this.#write("UPDATE room SET deadline_at = NULL WHERE id = 1");
   }
 
   setSweep(at: EpochMs | null): void {
     this.#ensureRoom();
-    this.#storage.sql.exec("UPDATE room SET sweep_at = ? WHERE id = 1", at);
+    this.#write("UPDATE room SET sweep_at = ? WHERE id = 1", at);
   }
 
   markFull(): void {
-    this.#storage.sql.exec("UPDATE room SET is_full = 1 WHERE id = 1");
+    this.#write("UPDATE room SET is_full = 1 WHERE id = 1");
   }
 
   /** To be called in one stretch with the append that it belongs to. */
   setCarry(carry: Carry | null): void {
     if (carry === null) {
-      this.#storage.sql.exec("DELETE FROM carry");
+      this.#write("DELETE FROM carry");
       return;
     }
     const { needle, depth, masked } = carry;
-    this.#storage.sql.exec(
-      "INSERT OR REPLACE INTO carry (id, needle, depth, masked) VALUES (1, ?, ?, ?)",
-      needle,
-      depth,
-      masked,
-    );
+    this.#write("INSERT OR REPLACE INTO carry (id, needle, depth, masked) VALUES (1, ?, ?, ?)", needle, depth, masked);
   }
 
   append(records: readonly LogRecord[]): void {
     if (records.length === 0) return;
     this.#ensureRoom();
-    let { lastSeq, head, bytes } = this.state();
+    const before = this.state();
+    let { lastSeq, head, bytes } = before;
     for (const record of records) {
       const body = bodyOf(record);
       this.#insert(++lastSeq, record, body);
+      this.#keep(lastSeq, record);
       head = untilOf(record);
       bytes += body.length;
     }
-    this.#storage.sql.exec("UPDATE room SET head = ?, bytes = ?, last_seq = ? WHERE id = 1", head, bytes, lastSeq);
+    this.#write("UPDATE room SET head = ?, bytes = ?, last_seq = ? WHERE id = 1", head, bytes, lastSeq);
+    this.#state = { ...before, head, bytes, lastSeq };
   }
 
   record(seq: number): LogRecord | null {
     const kept = this.#kept.get(seq);
     if (kept !== undefined) return kept;
+    // Who has everything asks for the next at every pump.
+    if (seq > this.state().lastSeq) return null;
     const [row] = this.#storage.sql.exec<RecordRow>("SELECT * FROM records WHERE seq = ?", seq).toArray();
     if (row === undefined) return null;
     const record = toRecord(row);
+    this.#keep(seq, record);
+    return record;
+  }
+
+  #keep(seq: number, record: LogRecord): void {
     this.#kept.set(seq, record);
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= keptRecords) break;
       this.#kept.delete(oldest);
     }
-    return record;
   }
 
   hasNotice(text: string): boolean {
@@ -222,7 +242,8 @@ export class LogStore {
   }
 
   #ensureRoom(): void {
-    this.#storage.sql.exec("INSERT INTO room (id) VALUES (1) ON CONFLICT DO NOTHING");
+    if (this.#state !== null && this.#state !== emptyRoom) return;
+    this.#write("INSERT INTO room (id) VALUES (1) ON CONFLICT DO NOTHING");
   }
 }
 

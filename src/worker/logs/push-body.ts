@@ -1,20 +1,23 @@
 /** Reads a push's body, counting what comes: a declared length may be absent or a lie. */
 import { type Bytes, concat } from "../lib/bytes.ts";
 
+/** Bytes asked for at once: a read for every packet costs more than what is done with them. */
+const readBytes = 512 * 1024;
+
 /** The whole body, or null as soon as it is longer than `bytesMax`. */
 export async function readBounded(body: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<Bytes | null> {
   if (body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const reader = body.getReader();
+  const reader = body.getReader({ mode: "byob" });
   for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return concat(...chunks);
-    size += value.length;
+    const { done, value } = await reader.readAtLeast(readBytes, new Uint8Array(readBytes));
+    size += value?.length ?? 0;
     if (size > bytesMax) {
       await reader.cancel("too long");
       return null;
     }
-    chunks.push(value);
+    if (value !== undefined) chunks.push(value);
+    if (done) return concat(...chunks);
   }
 }

@@ -1,6 +1,6 @@
 /** What a log is made of: records in their order, and how events become rows. Pure. */
 import { limits } from "../../protocol/limits.ts";
-import { type Bytes, concat } from "../lib/bytes.ts";
+import { type Bytes, joined } from "../lib/bytes.ts";
 
 /** A stretch of stored bytes holds at most this many: whole events, as many as fit. */
 export const rowBytes = limits.viewerFrameBytes;
@@ -68,7 +68,7 @@ export function packRecords(position: number, lines: readonly Uint8Array[]): (Ev
   let at = position;
   const flush = () => {
     if (row.length > 0)
-      records.push({ kind: "events", position: at - row.length, count: row.length, bytes: concat(...row) });
+      records.push({ kind: "events", position: at - row.length, count: row.length, bytes: joined(row) });
     row = [];
     size = 0;
   };

@@ -61,11 +61,16 @@ export class Viewers {
   /** After each append: every viewer with room. Viewers at one place share the frame. */
   pumpAll(): void {
     const built = new Map<string, BuiltFrame | null>();
-    for (const socket of open(this.#ctx.getWebSockets())) this.pump(socket, "all", built);
+    const sockets = open(this.#ctx.getWebSockets());
+    const credit = creditFor(sockets.length);
+    for (const socket of sockets) this.#pump(socket, "all", credit, built);
   }
 
-  pump(socket: WebSocket, extent: Extent = "all", built = new Map<string, BuiltFrame | null>()): void {
-    const credit = this.#credit();
+  pump(socket: WebSocket, extent: Extent = "all"): void {
+    this.#pump(socket, extent, this.#credit(), new Map());
+  }
+
+  #pump(socket: WebSocket, extent: Extent, credit: number, built: Map<string, BuiltFrame | null>): void {
     let viewer = readViewer(socket.deserializeAttachment());
     // Of a deployment that remembered otherwise. A client resumes where it stands.
     if (viewer === null) socket.close(1012, "connect again");

@@ -1,5 +1,6 @@
 /** The log room of the integration tests, and the bugs that show that a checker can turn red. */
 import { limits } from "../../../src/protocol/limits.ts";
+import type { EpochMs } from "../../../src/worker/lib/time.ts";
 import entry, { TestLogRoom as SoundRoom } from "../../integration/log-room-worker/worker.ts";
 import type { PlantedBug } from "../planted.ts";
 
@@ -64,8 +65,10 @@ export class TestLogRoom extends SoundRoom {
     return answer;
   }
 
-  #forgetting(answer: Response): Response {
+  async #forgetting(answer: Response): Promise<Response> {
     this.ctx.storage.sql.exec("DELETE FROM carry");
+    // Writes to the room's row, so that what is remembered of it is read again.
+    await this.setAlarm((Date.now() + 3_600_000) as EpochMs);
     return answer;
   }
 }

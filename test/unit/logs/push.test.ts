@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { limits } from "../../../src/protocol/limits.ts";
-import { fromUtf8, utf8 } from "../../../src/worker/lib/bytes.ts";
+import { concat, fromUtf8, utf8 } from "../../../src/worker/lib/bytes.ts";
 import type { EpochSeconds } from "../../../src/worker/lib/time.ts";
 import { encodeLines, readPosition } from "../../../src/worker/logs/append.ts";
 import { compileMatcher } from "../../../src/worker/logs/mask.ts";
@@ -16,8 +16,8 @@ const armedRoom: RoomState = { ...emptyRoom, armed: { jobId: "j", projectId: "p"
 
 /** A line of a command that goes no further in its push: nothing waits behind it. */
 function encoded(line: string | Uint8Array): string {
-  const end = utf8('{"event":"job_started","timestamp":0}');
-  const lines = [typeof line === "string" ? utf8(line) : line, end];
+  const end = utf8('{"event":"job_started","timestamp":0}\n');
+  const lines = [concat(typeof line === "string" ? utf8(line) : line, utf8("\n")), end];
   return fromUtf8(encodeLines(lines, { held: nothingHeld, matcher, now }).lines[0] ?? new Uint8Array());
 }
 
