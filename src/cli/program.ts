@@ -8,6 +8,7 @@ import { addKeyCommands } from "./commands/key.ts";
 import { addKeygenCommands } from "./commands/keygen.ts";
 import { addLogsCommand } from "./commands/logs.ts";
 import { addProjectCommands } from "./commands/project.ts";
+import { addRecoverCommand } from "./commands/recover.ts";
 import { addRotateCommands } from "./commands/rotate.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSigningKeysCommand } from "./commands/signing-keys.ts";
@@ -56,6 +57,7 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
     addKeygenCommands,
     addSigningKeysCommand,
     addRotateCommands,
+    addRecoverCommand,
   ];
   for (const add of groups) add(program, cli);
   inheritSettings(program);
