@@ -22,7 +22,8 @@ export interface CelDialect {
 }
 
 const macros = new Set(["all", "exists", "exists_one", "map", "filter"]);
-const regexInputMax = 4096;
+/** A text that a pattern is tried on, at most. */
+const regexInputMax = 2048;
 
 /**
  * @param at where the expression stands, for a refusal.
@@ -36,7 +37,8 @@ export function evaluateCel(
 ): CelValue {
   const environment = environmentOf(dialect);
   const parsed = parse(environment, expression, at);
-  const costly = costOf(parsed.ast);
+  if (parsed === null) return { kind: "unknown", why: tooLarge };
+  const costly = costOf(parsed.ast, context);
   if (costly !== null) return { kind: "unknown", why: costly };
   const checked = parsed.check();
   if (!checked.valid) return { kind: "unknown", why: firstLine(checked.error?.message ?? "is not understood here") };
@@ -65,9 +67,14 @@ function rename(node: ASTNode): void {
 
 /** Parses alone, for lint. @throws PolicyError */
 export function celTree(expression: string, dialect: CelDialect, at: string): ASTNode {
-  return parse(environmentOf(dialect), expression, at).ast;
+  const parsed = parse(environmentOf(dialect), expression, at);
+  if (parsed === null) throw new PolicyError(at, tooLarge);
+  return parsed.ast;
 }
 
+const tooLarge = "is larger than is evaluated here";
+
+/** Null where it is too large. */
 function parse(environment: Environment, expression: string, at: string) {
   try {
     const parsed = environment.parse(expression);
@@ -75,6 +82,7 @@ function parse(environment: Environment, expression: string, at: string) {
     return parsed;
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
+    if (error.code === "limit_exceeded") return null;
     const place = placeOf(expression, error.range?.start ?? 0);
     throw new PolicyError(`${at}, ${place}`, firstLine(error.message));
   }
@@ -84,7 +92,7 @@ function environmentOf({ variables, extract, optionals }: CelDialect): Environme
   const environment = new Environment({
     enableOptionalTypes: optionals,
     homogeneousAggregateLiterals: false,
-    limits: { maxAstNodes: 4000, maxDepth: 60, maxListElements: 500, maxMapEntries: 100, maxCallArguments: 8 },
+    limits: { maxAstNodes: 2000, maxDepth: 60, maxListElements: 500, maxMapEntries: 100, maxCallArguments: 8 },
   });
   for (const name of variables) environment.registerVariable(alias(name), "dyn");
   if (extract) environment.registerFunction("string.extract(string): string", extractByTemplate);
@@ -120,14 +128,26 @@ function celValue(value: unknown): unknown {
 }
 
 /** Why an expression is not evaluated, or null. */
-function costOf(tree: ASTNode): string | null {
+function costOf(tree: ASTNode, context: Readonly<Record<string, unknown>>): string | null {
   let why: string | null = null;
   walk(tree, 0, (node, macroDepth) => {
     if (macroDepth > 1) why = "comprehensions within comprehensions are not evaluated here";
-    const pattern = regexOf(node);
-    if (pattern !== null && !isSimpleRegex(pattern)) why = "matches() with this pattern is not evaluated here";
+    const call = matchesCall(node);
+    if (call === null) return;
+    const isCheap = isMember(call.on) && isSimpleRegex(call.pattern) && !hasLongText(context);
+    if (!isCheap) why = "matches() with this pattern, or on this text, is not evaluated here";
   });
   return why;
+}
+
+/** `assertion.ref` or `assertion['ref']`: as long as the claim, and not put together. */
+function isMember(node: ASTNode | undefined): boolean {
+  return (node?.op === "." || node?.op === "[]") && node.args[0].op === "id";
+}
+
+function hasLongText(value: unknown): boolean {
+  if (typeof value === "string") return value.length > regexInputMax;
+  return typeof value === "object" && value !== null && Object.values(value).some(hasLongText);
 }
 
 function walk(node: ASTNode, macroDepth: number, visit: (node: ASTNode, macroDepth: number) => void): void {
@@ -150,22 +170,21 @@ function isNode(value: unknown): value is ASTNode {
   return typeof value === "object" && value !== null && "op" in value && "args" in value;
 }
 
-/** The literal pattern of a call of `matches`; "" (which is not simple) for one that is computed. */
-function regexOf(node: ASTNode): string | null {
-  if (node.op !== "rcall" && node.op !== "call") return null;
-  if (node.args[0] !== "matches") return null;
-  const last = (node.op === "rcall" ? node.args[2] : node.args[1]).at(-1);
-  return last?.op === "value" && typeof last.args === "string" ? last.args : "";
+/** A call of `matches`: on what, and its literal pattern, "" (which is not simple) for one that is computed. */
+function matchesCall(node: ASTNode): { on: ASTNode | undefined; pattern: string } | null {
+  if (node.op !== "rcall" || node.args[0] !== "matches") return null;
+  const [, on, [pattern]] = node.args;
+  return { on, pattern: pattern?.op === "value" && typeof pattern.args === "string" ? pattern.args : "" };
 }
 
 /**
- * RE2's language and JavaScript's agree here, and no pattern explodes: no group is repeated, at most one run is
- * unbounded, nothing looks around or back.
+ * RE2's language and JavaScript's agree here, and no pattern explodes: no group is repeated, nothing looks around or
+ * back, and no more than two characters are repeated or optional, or one where the pattern may begin anywhere.
  */
 function isSimpleRegex(pattern: string): boolean {
-  if (pattern === "" || pattern.length > regexInputMax) return false;
-  if (/\(\?|\)[*+?{]|\\[^.\\/$^*+?()[\]{}|dw-]|\[\[|\{/.test(pattern)) return false;
-  return (pattern.replace(/\\./g, "").match(/[*+]/g) ?? []).length <= 2;
+  if (pattern === "" || /\(\?|\)[*+?]|\\[^.\\/$^*+?()[\]{}|dw-]|\[\[|\{/.test(pattern)) return false;
+  const repeated = pattern.replace(/\\./g, "").match(/[*+?]/g)?.length ?? 0;
+  return repeated <= (pattern.startsWith("^") && !pattern.includes("|") ? 2 : 1);
 }
 
 function firstLine(text: string): string {

@@ -25,6 +25,7 @@ import { lintGoogle } from "./google/lint.ts";
 import { explainKubernetes } from "./kubernetes/explain.ts";
 import { generateKubernetes } from "./kubernetes/generate.ts";
 import { lintKubernetes } from "./kubernetes/lint.ts";
+import { PolicyError } from "./policy-error.ts";
 import { scopeOf, type TrustedProject } from "./subject.ts";
 import type { Seconds } from "./token.ts";
 import { explainVault } from "./vault/explain.ts";
@@ -79,7 +80,7 @@ export function generateTrust(
 
 /** @throws PolicyError for a policy that does not parse: where and why. */
 export function lintTrust(cloud: TrustCloud, policy: string): TrustLint {
-  return { cloud, findings: linters[cloud](policy) };
+  return { cloud, findings: bounded(() => linters[cloud](policy)) };
 }
 
 /**
@@ -87,5 +88,15 @@ export function lintTrust(cloud: TrustCloud, policy: string): TrustLint {
  * @throws PolicyError for a policy that does not parse: where and why.
  */
 export function explainTrust(cloud: TrustCloud, policy: string, claims: TokenClaims, now: Seconds): TrustExplanation {
-  return explainers[cloud](policy, claims, now);
+  return bounded(() => explainers[cloud](policy, claims, now));
+}
+
+/** Libraries descend into what they read: a text of brackets alone would take the whole stack. */
+function bounded<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RangeError) throw new PolicyError("", "is nested too deeply");
+    throw error;
+  }
 }

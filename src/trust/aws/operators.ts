@@ -55,7 +55,8 @@ export function evaluate(operator: AwsOperator, seen: KeyValues, expected: reado
   const match = matches[negations[operator.base] ?? operator.base];
   if (match === undefined || !Object.hasOwn(matches, negations[operator.base] ?? operator.base)) return "unknown";
   if (seen === null || seen.length === 0) return whereMissing(operator);
-  if (match === like && seen.join("").length * expected.join("").length > likeStepsMax) return "unknown";
+  if (seen.length * expected.length > pairsMax) return "unknown";
+  if (match === like && seen.some((value) => value.length > likeCharsMax)) return "unknown";
   const fits = (value: string) => {
     const found = anyOf(expected.map((each) => (each === null ? "unknown" : resultOf(match(value, each)))));
     return operator.negated ? not(found) : found;
@@ -81,8 +82,9 @@ function isNull({ set, ifExists }: AwsOperator, seen: readonly string[] | null, 
     : "unknown";
 }
 
-/** Beyond it a comparison is not made: a request must not buy more than its share of a processor. */
-const likeStepsMax = 10_000_000;
+/** Beyond these a comparison is not made: whoever asks must not buy more than their share of a processor. */
+const pairsMax = 100_000;
+const likeCharsMax = 2048;
 
 /** Stands for a literal `*`, `?` or `$` that came from `${*}`, so that StringLike does not take it for a wildcard. */
 const literals = { "*": "\uE000", "?": "\uE001", $: "\uE002" } as const;

@@ -42,7 +42,6 @@ export function awsRequest(claims: TokenClaims, now: Seconds): AwsRequest {
   put("aws:SecureTransport", ["true"]);
   put("aws:EpochTime", [String(now)]);
   put("aws:CurrentTime", [new Date(now * 1000).toISOString()]);
-  const federated = new RegExp(`^(${escaped(provider)}|saml|[a-z0-9.-]+\\.[a-z]{2,}[^:]*):`, "i");
   return {
     provider,
     tags,
@@ -56,7 +55,7 @@ export function awsRequest(claims: TokenClaims, now: Seconds): AwsRequest {
       const known = keys.get(lower);
       if (known !== undefined) return known;
       // Any other key of an OIDC provider, and tags that the token does not carry, are not in the request.
-      const isAbsent = federated.test(key) || lower.startsWith("aws:requesttag/") || lower === "aws:tagkeys";
+      const isAbsent = isProviderKey(key, provider) || lower.startsWith("aws:requesttag/") || lower === "aws:tagkeys";
       return isAbsent || absentKeys.includes(lower) ? null : "unknown";
     },
   };
@@ -73,6 +72,8 @@ function sessionTags(claims: TokenClaims): Map<string, readonly string[]> {
   return found;
 }
 
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+/** `HOST:claim` of an OIDC provider, or of SAML; keys of AWS itself begin with a word without a dot. */
+function isProviderKey(key: string, provider: string): boolean {
+  const host = key.slice(0, Math.max(0, key.lastIndexOf(":"))).toLowerCase();
+  return host === provider.toLowerCase() || host === "saml" || (host.split("/")[0] ?? "").includes(".");
 }

@@ -117,7 +117,7 @@ function mapClaims({ attributeMapping }: GoogleProvider, claims: TokenClaims): M
   const unknown = new Set<string>();
   const checks = Object.entries(attributeMapping).map(([target, expression]) => {
     const at = `attributeMapping["${target}"]`;
-    const value = evaluateCel(expression, { assertion: claims }, { ...googleDialect, variables: ["assertion"] }, at);
+    const value = mappedValue(expression, claims, at);
     const [space, name = ""] = target.split(".");
     if (value.kind === "value") (space === "google" ? google : attribute)[name] = value.value;
     if (value.kind === "unknown") unknown.add(target);
@@ -125,6 +125,11 @@ function mapClaims({ attributeMapping }: GoogleProvider, claims: TokenClaims): M
   });
   if (!Object.hasOwn(attributeMapping, "google.subject")) checks.unshift(subjectMissing());
   return { checks: [...checks, sizeCheck({ google, attribute })], google, attribute, unknown };
+}
+
+function mappedValue(expression: string, claims: TokenClaims, at: string): CelValue {
+  if (expression.length > googleLimits.mappingChars) return { kind: "error", why: "is too long" };
+  return evaluateCel(expression, { assertion: claims }, { ...googleDialect, variables: ["assertion"] }, at);
 }
 
 function subjectMissing(): TrustCheck {
@@ -197,9 +202,11 @@ function conditionChecks({ attributeCondition }: GoogleProvider, claims: TokenCl
   if (attributeCondition.trim() === "") return [];
   const at = "attributeCondition";
   const { google, attribute, unknown } = mapped;
-  const value = evaluateCel(attributeCondition, { assertion: claims, google, attribute }, googleDialect, at);
-  const opaque = [...unknown].find((target) => attributeCondition.includes(target));
   const tooLong = attributeCondition.length > googleLimits.conditionChars;
+  const value: CelValue = tooLong
+    ? { kind: "error", why: "is too long" }
+    : evaluateCel(attributeCondition, { assertion: claims, google, attribute }, googleDialect, at);
+  const opaque = [...unknown].find((target) => attributeCondition.includes(target));
   const result = tooLong ? "not_met" : opaque === undefined ? conditionResult(value) : "unknown";
   return [
     {

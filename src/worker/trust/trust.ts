@@ -46,8 +46,12 @@ export function createTrust(ports: TrustPorts): Trust {
     generate: (person, request) => generate(ports, person, request),
     lint: ({ cloud, policy }) => named("/policy", () => lintTrust(cloud, policy)),
     async explain(person, { cloud, policy, token }) {
-      const { claims, now } = await claimsOf(ports, person, token);
-      return named("/policy", () => explainTrust(cloud, policy, claims, now));
+      const { claims, now, reason } = await claimsOf(ports, person, token);
+      const explanation = named("/policy", () => explainTrust(cloud, policy, claims, now));
+      return {
+        ...explanation,
+        assumes: [...explanation.assumes, ...(reason === null ? [] : [`the job gets such a token, but: ${reason}`])],
+      };
     },
   };
 }
@@ -68,19 +72,22 @@ const noSha = "0".repeat(40);
 
 type AskedToken = TrustExplainRequest["token"];
 
+interface Asked {
+  readonly claims: TokenClaims;
+  readonly now: Seconds;
+  /** Why such a job gets no token, or null. */
+  readonly reason: string | null;
+}
+
 /** The claims to be judged, and the time to judge them at: of a job, when its token is new. */
-async function claimsOf(
-  ports: TrustPorts,
-  person: Person,
-  token: AskedToken,
-): Promise<{ claims: TokenClaims; now: Seconds }> {
+async function claimsOf(ports: TrustPorts, person: Person, token: AskedToken): Promise<Asked> {
   const now = toSeconds(ports.clock());
-  if ("jwt" in token) return { claims: named("/token/jwt", () => claimsOfJwt(token.jwt)), now };
-  const { project, claims } =
+  if ("jwt" in token) return { claims: named("/token/jwt", () => claimsOfJwt(token.jwt)), now, reason: null };
+  const { project, claims, reason } =
     "job_id" in token ? await ofJob(ports, person, token.job_id, now) : await ofRef(ports, person, token);
   const trusted = trustedProject(ports.issuer, await ports.organization(), project);
   const sub = subjectOf(token.subject ?? "semaphore", claims, trusted);
-  return { claims: { ...claims, sub, aud: token.audience ?? ports.issuer }, now };
+  return { claims: { ...claims, sub, aud: token.audience ?? ports.issuer }, now, reason };
 }
 
 async function ofJob(ports: TrustPorts, person: Person, jobId: string, now: EpochSeconds) {
@@ -89,7 +96,8 @@ async function ofJob(ports: TrustPorts, person: Person, jobId: string, now: Epoc
   const [project, org] = await Promise.all([ports.projects.show(person, job.project_id), ports.organization()]);
   const expiresAt = (now + defaultLifeSeconds) as EpochSeconds;
   const mint = { jti: "", aud: ports.issuer, issuedAt: now, expiresAt };
-  return { project, claims: await identityClaims(contextOfJob(ports.issuer, org, project, job), mint) };
+  const claims = await identityClaims(contextOfJob(ports.issuer, org, project, job), mint);
+  return { project, claims, reason: null };
 }
 
 async function ofRef(ports: TrustPorts, person: Person, asked: { project_id: string; ref: string }) {
@@ -98,7 +106,7 @@ async function ofRef(ports: TrustPorts, person: Person, asked: { project_id: str
     ports.projects.show(person, project_id),
     ports.identity.preview(person, project_id, { ref, sha: noSha }),
   ]);
-  return { project, claims: preview.claims };
+  return { project, claims: preview.claims, reason: preview.reason };
 }
 
 function subjectOf(form: SubjectForm, claims: IdentityClaims, project: TrustedProject): string {

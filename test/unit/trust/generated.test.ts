@@ -149,6 +149,12 @@ describe.each(clouds)("a policy for %s", (cloud) => {
     }
   });
 
+  it("refuses a token that says it is a fork's, even on a trusted branch, where the cloud can see it", async () => {
+    // AWS and Entra see the subject alone: the issuer gives forks no token, or one whose subject says fork.
+    if (cloud === "aws" || cloud === "azure") return;
+    expect(await takes(cloud, ["refs/heads/main"], { ref: "refs/heads/main", fork: true })).toBe(false);
+  });
+
   it("refuses a subject that was shortened, or cut from a longer one", async () => {
     const made = generateTrust(cloud, project, options(["refs/heads/main"]));
     const claims = await tokenOf({ ref: "refs/heads/main" }, made.audience, made.subject_form);

@@ -1,0 +1,85 @@
+/** Policies and tokens that are written to cost: each is answered soon, and none is taken for accepted. */
+import { expect, it } from "vitest";
+import { explainTrust } from "../../../src/trust/trust.ts";
+import { claims, now, verdictOf } from "./tokens.ts";
+
+const google = (attributeCondition: string) => ({
+  attributeMapping: { "google.subject": "assertion.sub127" },
+  attributeCondition,
+  oidc: { issuerUri: claims.iss, allowedAudiences: ["the-cloud"] },
+});
+const kubernetes = (expression: string) => ({
+  apiVersion: "apiserver.config.k8s.io/v1",
+  kind: "AuthenticationConfiguration",
+  jwt: [
+    {
+      issuer: { url: claims.iss, audiences: ["the-cloud"] },
+      claimValidationRules: [{ expression }],
+      claimMappings: { username: { claim: "sub", prefix: "x:" } },
+    },
+  ],
+});
+const aws = (operator: string, key: string, values: unknown) => ({
+  Version: "2012-10-17",
+  Statement: [
+    {
+      Effect: "Allow",
+      Principal: { Federated: "arn:aws:iam::111122223333:oidc-provider/ci.example.com" },
+      Action: "sts:AssumeRoleWithWebIdentity",
+      Condition: { [operator]: { [key]: values } },
+    },
+  ],
+});
+
+it.each(["(a+)+$", "a*a*a*b", "^a?a?a?a?a?a?aaaaaa$", "(?=a)a", "(a|a)*b", "^a*|b*|c*$", "a{1,1000}"])(
+  "the pattern %s is not tried",
+  (pattern) => {
+    expect(verdictOf("gcp", google(`assertion.branch.matches('${pattern}')`), { branch: "a".repeat(2000) })).toBe(
+      "unknown",
+    );
+  },
+);
+
+it("no pattern is tried on a text that was put together, or is long", () => {
+  expect(verdictOf("gcp", google("(assertion.branch + assertion.branch).matches('^a*b$')"), {})).toBe("unknown");
+  expect(verdictOf("gcp", google("assertion.branch.matches('^a*b$')"), { branch: "a".repeat(2049) })).toBe("unknown");
+});
+
+it("an expression that is too large is not evaluated, and a comprehension in another neither", () => {
+  expect(verdictOf("kubernetes", kubernetes(Array(2000).fill("claims.ref == 'x'").join(" || ")), {})).toBe("unknown");
+  const list = `[${Array(400).fill("1").join(",")}]`;
+  expect(verdictOf("kubernetes", kubernetes(`${list}.all(a, ${list}.all(b, a == b))`), {})).toBe("unknown");
+});
+
+it("comparisons without number are not made", () => {
+  const many = (count: number) => Array.from({ length: count }, (_, at) => `v${at}`);
+  const key = "ci.example.com:amr";
+  expect(verdictOf("aws", aws("ForAnyValue:StringEquals", key, many(4000)), { amr: many(2000).reverse() })).toBe(
+    "unknown",
+  );
+  expect(
+    verdictOf("aws", aws("StringLike", "ci.example.com:sub", "*a".repeat(20_000)), { sub: "a".repeat(15_000) }),
+  ).toBe("unknown");
+  expect(verdictOf("aws", aws("StringEquals", "a.".repeat(20_000), "x"), {})).toBe("unknown");
+});
+
+it.each(["gcp", "azure", "vault", "kubernetes"] as const)("a text of brackets is refused in words, for %s", (cloud) => {
+  for (const text of ["[".repeat(60_000), "{a: ".repeat(15_000), "- ".repeat(30_000)]) {
+    expect(() => explainTrust(cloud, text, claims, now)).toThrow(expect.objectContaining({ name: "PolicyError" }));
+  }
+});
+
+it("a token that is nested deeply is refused in words, or compared", () => {
+  const nested = JSON.parse(`${"[".repeat(5000)}${"]".repeat(5000)}`);
+  expect(["accepted", "refused"]).toContain(
+    verdictOf("kubernetes", kubernetes("claims.ref == 'refs/heads/main'"), { nested }),
+  );
+});
+
+it("claims called __proto__ and constructor are claims, and nothing else", () => {
+  const token = JSON.parse('{"__proto__": {"ref": "x"}}');
+  expect(verdictOf("gcp", google("assertion.ref == 'refs/heads/main'"), token)).toBe("accepted");
+  expect(verdictOf("gcp", google("has(assertion.toString) || has(assertion.constructor)"), {})).toBe("refused");
+  const role = { user_claim: "constructor", bound_audiences: ["the-cloud"], bound_claims: { ref: "refs/heads/main" } };
+  expect(verdictOf("vault", role, {})).toBe("refused");
+});
