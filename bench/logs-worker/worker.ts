@@ -1,8 +1,32 @@
 /** Our log room, as the tests have it, and the least that could take its place: no masks, no credit, no resuming. */
 import { DurableObject } from "cloudflare:workers";
-import entry, { TestLogRoom } from "../../test/integration/log-room-worker/worker.ts";
+import entry, { TestLogRoom as LogRoom } from "../../test/integration/log-room-worker/worker.ts";
 
-export { TestLogRoom };
+/** Ours, and how many rows a push wrote, in a header. */
+export class TestLogRoom extends LogRoom {
+  #cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+
+  constructor(ctx: DurableObjectState, env: ConstructorParameters<typeof LogRoom>[1]) {
+    super(ctx, env);
+    const { sql } = ctx.storage;
+    const exec = sql.exec.bind(sql);
+    Object.assign(sql, {
+      exec: (...args: Parameters<typeof exec>) => {
+        const cursor = exec(...args);
+        this.#cursors.push(cursor);
+        return cursor;
+      },
+    });
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    this.#cursors = [];
+    const answer = await super.fetch(request);
+    if (answer.status === 101) return answer;
+    const written = this.#cursors.reduce((sum, { rowsWritten }) => sum + rowsWritten, 0);
+    return new Response(null, { status: answer.status, headers: { "x-rows-written": String(written) } });
+  }
+}
 
 const rowBytes = 256 * 1024;
 

@@ -30,7 +30,7 @@ export interface Row {
 export interface Bench {
   /** What one measurement yields: a number for each, in this order. */
   readonly rows: readonly Row[];
-  /** Pairs that count, at least five; one more warms up before them. */
+  /** Pairs that count: five if not told, fewer only where one takes long. One more warms up before them. */
   readonly pairs?: number;
   open(): Promise<Measurement>;
 }

@@ -23,8 +23,10 @@ export interface LogRooms {
   readonly url: URL;
   readonly eventsPerPush: number;
   arm(job: string, masks: readonly { name: string; value: string }[]): Promise<void>;
-  /** Push number `push`, counted from 0, of full pushes. */
-  push(job: string, push: number, room?: Room): Promise<void>;
+  /** Push number `push`, counted from 0, of full pushes. Answers how many rows it wrote. */
+  push(job: string, push: number, room?: Room): Promise<number>;
+  /** Any other body, from a position on. */
+  pushBody(job: string, startFrom: number, body: string, room?: Room): Promise<number>;
   /** Opens viewers, each with its own name; a bare room sends on what is pushed from then on. */
   watch(job: string, viewers: number, room?: Room): Promise<BenchViewer[]>;
   call(job: string, name: string, args: unknown): Promise<string>;
@@ -40,6 +42,13 @@ export async function openLogRooms(secrets: readonly string[] = []): Promise<Log
     const text = await response.text();
     if (!response.ok) throw new Error(`${name} answered ${response.status}`);
     return text;
+  };
+  const pushBody = async (job: string, startFrom: number, body: string, room: Room = "ours") => {
+    const path = room === "ours" ? "/push" : "/bare/push";
+    const url = new URL(`${path}?job=${job}&start_from=${startFrom}&claim=1`, worker.url);
+    const { status, headers } = await fetch(url.href, { method: "POST", body });
+    if (status !== 200) throw new Error(`a push answered ${status}`);
+    return Number(headers.get("x-rows-written"));
   };
   return {
     url: worker.url,
@@ -57,11 +66,7 @@ export async function openLogRooms(secrets: readonly string[] = []): Promise<Log
           return openViewer(new URL(`${path}?job=${job}&from=0&who=viewer-${index}`, worker.url), room === "ours");
         }),
       ),
-    async push(job, push, room = "ours") {
-      const path = room === "ours" ? "/push" : "/bare/push";
-      const url = new URL(`${path}?job=${job}&start_from=${push * eventsPerPush}&claim=1`, worker.url);
-      const { status } = await fetch(url.href, { method: "POST", body: bodies[push % bodies.length] ?? "" });
-      if (status !== 200) throw new Error(`a push answered ${status}`);
-    },
+    push: (job, push, room) => pushBody(job, push * eventsPerPush, bodies[push % bodies.length] ?? "", room),
+    pushBody,
   };
 }

@@ -12,7 +12,7 @@ import type { Bench } from "./bench.ts";
 import { lineOf, type Result, type Sample, summarize } from "./summary.ts";
 
 const folder = join(import.meta.dirname, "..");
-const pairsMin = 5;
+const usualPairs = 5;
 
 async function findBenches(words: readonly string[]): Promise<Bench[]> {
   const files = readdirSync(folder).filter((name) => name.endsWith(".ts"));
@@ -56,7 +56,7 @@ if (benches.length === 0) throw new Error(`no row is named like that: ${position
 
 const results: Result[] = [];
 for (const bench of benches) {
-  const pairs = Math.max(pairsMin, Number(values.pairs ?? bench.pairs ?? pairsMin) || pairsMin);
+  const pairs = Math.max(1, Number(values.pairs ?? bench.pairs ?? usualPairs) || usualPairs);
   const samples = await measure(bench, pairs);
   for (const [at, row] of bench.rows.entries()) {
     const result = summarize(row, samples[at] ?? []);

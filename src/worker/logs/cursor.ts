@@ -31,16 +31,23 @@ export interface FrameDraft {
   readonly next: Cursor;
 }
 
+/** `reachOf` the record with that number, or null behind the last. */
+export type ReadReach = (seq: number) => number | null;
+
 /**
  * The place from which everything at `from` or later is read, each record once. Beyond the head it is the head.
- * `lastSeq` records are numbered from 1.
+ * `lastSeq` records are numbered from 1. `reach` is for a store that can tell it without reading the record's bytes.
  */
-export function cursorAt(from: number, lastSeq: number, read: ReadRecord): Cursor {
+export function cursorAt(
+  from: number,
+  lastSeq: number,
+  read: ReadRecord,
+  reach: ReadReach = (seq) => reachIn(read(seq)),
+): Cursor {
   let [low, high] = [1, lastSeq + 1];
   while (low < high) {
     const middle = (low + high) >> 1;
-    const record = read(middle);
-    if (record !== null && reachOf(record) < from) low = middle + 1;
+    if ((reach(middle) ?? from) < from) low = middle + 1;
     else high = middle;
   }
   const record = read(low);
@@ -64,6 +71,10 @@ export function nextFrame(read: ReadRecord, cursor: Cursor, bytesMax: number): F
     case "events":
       return fromEvents(record, read, { ...cursor, position }, bytesMax);
   }
+}
+
+function reachIn(record: LogRecord | null): number | null {
+  return record === null ? null : reachOf(record);
 }
 
 function own(header: FrameDraft["header"], next: Cursor): FrameDraft {

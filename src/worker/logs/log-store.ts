@@ -218,6 +218,14 @@ export class LogStore {
     }
   }
 
+  /** `reachOf` a record, without its bytes: a search reads many. */
+  reach(seq: number): number | null {
+    const [row] = this.#storage.sql
+      .exec<{ reach: number }>("SELECT until - (kind <> 'notice') AS reach FROM records WHERE seq = ?", seq)
+      .toArray();
+    return row?.reach ?? null;
+  }
+
   hasNotice(text: string): boolean {
     const found = this.#storage.sql.exec(
       "SELECT 1 FROM records WHERE kind = 'notice' AND body = ? LIMIT 1",

@@ -52,7 +52,9 @@ export class Viewers {
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(socketPing, socketPong));
     this.#ctx.acceptWebSocket(socket, [principalId]);
     const { head, lastSeq } = this.#store.state();
-    const cursor = cursorAt(Math.min(from, head), lastSeq, (seq) => this.#store.record(seq));
+    const store = this.#store;
+    const read = (seq: number) => store.record(seq);
+    const cursor = cursorAt(Math.min(from, head), lastSeq, read, (seq) => store.reach(seq));
     socket.serializeAttachment(newViewer(cursor, this.#credit()));
     this.pump(socket, "one_frame");
     return true;
