@@ -226,6 +226,34 @@ describe("a push", () => {
     }
   });
 
+  it("of 2,000 events of 1,000 bytes that JSON escapes sixfold is taken whole, in rows under 2 MB", () => {
+    const line = output("\u0001".repeat(1000));
+    expect(line.length).toBeGreaterThan(6000);
+    const made = plan(armedRoom, 0, line.repeat(2000));
+    if (made.kind !== "stored") throw new Error(made.kind);
+    expect(made.records.at(-1)).toMatchObject({ kind: "events" });
+    const rows = made.records.flatMap((record) => ("bytes" in record ? [record.bytes] : []));
+    expect(rows.reduce((sum, { length }) => sum + length, 0)).toBe(2000 * line.length);
+    expect(Math.max(...rows.map(({ length }) => length))).toBeLessThanOrEqual(256 * 1024);
+    expect(rows.length).toBeLessThan(60);
+  });
+
+  it("is stored alike whether its lines lie in one stretch, are broken in between, or lack the last end", () => {
+    const broken = Uint8Array.of(...utf8('{"event":"cmd_output","timestamp":1,"output":"'), 0xff, ...utf8('"}\n'));
+    const [first, last] = [output("first 漢"), output("last \ufeff")];
+    const whole = concat(utf8(first), broken, utf8(`\n${last.slice(0, -1)}`));
+    const made = plan(armedRoom, 0, whole);
+    if (made.kind !== "stored") throw new Error(made.kind);
+    const text = made.records.map((record) => ("bytes" in record ? fromUtf8(record.bytes) : "")).join("");
+    expect(text.split("\n")).toEqual([
+      first.trimEnd(),
+      '{"event":"cmd_output","timestamp":1,"output":"\ufffd"}',
+      `{"event":"cmd_output","timestamp":${now},"output":""}`,
+      last.trimEnd(),
+      "",
+    ]);
+  });
+
   it("of 2,000 ordinary events is a few rows, masked in well under a second", () => {
     const needles = Array.from({ length: 200 }, (_, index) => `secret-${index}-${"abcdef".repeat(6)}`);
     const compiled = compileMatcher(needles);
