@@ -5,6 +5,19 @@ import { List, Page } from "./list.ts";
 import { Name, Title } from "./names.ts";
 import { Role } from "./principal.ts";
 
+/** What an owner may set for the whole organization. Its name is not among it: that stands in every subject. */
+export const OrganizationSettings = z.strictObject({
+  /** The word for pull requests in `sub`: `pull-request` where policies were written for Semaphore's older spelling. */
+  pull_request_word: z.enum(["pr", "pull-request"]).default("pr"),
+});
+export type OrganizationSettings = z.infer<typeof OrganizationSettings>;
+
+export const OrganizationPatch = z.strictObject({ pull_request_word: z.enum(["pr", "pull-request"]).optional() });
+export type OrganizationPatch = z.infer<typeof OrganizationPatch>;
+
+export const OrganizationShown = z.object({ id: Id, name: Name, settings: OrganizationSettings });
+export type OrganizationShown = z.infer<typeof OrganizationShown>;
+
 /** POST /api/v1/bootstrap: presents BOOTSTRAP_TOKEN, names the organization for ever, makes the first owner. */
 export const BootstrapRequest = z.strictObject({
   bootstrap_token: z.string().min(1).max(1000),

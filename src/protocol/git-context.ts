@@ -8,6 +8,13 @@ import { limits } from "./limits.ts";
 export const RefType = z.enum(["branch", "tag", "pr"]);
 export type RefType = z.infer<typeof RefType>;
 
+/**
+ * As tokens say it: a job of a fork is none of the repository's own, on whatever ref, so that no policy for branches,
+ * tags or pull requests lets it in.
+ */
+export const ClaimedRefType = z.enum([...RefType.options, "fork"]);
+export type ClaimedRefType = z.infer<typeof ClaimedRefType>;
+
 /** What started the job. */
 export const Trigger = z.enum(["webhook", "api", "schedule", "rerun"]);
 export type Trigger = z.infer<typeof Trigger>;

@@ -44,6 +44,8 @@ export const IdentityProfileRules = z.strictObject({
   /** `protected`: the project's protected refs; else patterns, of which one must match. */
   refs: z.union([z.literal("protected"), RefPatterns.min(1)]).default("protected"),
   agent_types: z.array(Name).min(1).max(64).nullable().default(null),
+  /** Jobs of forks may ask too, where the project lets them have tokens at all. */
+  forks: z.boolean().default(false),
 });
 export type IdentityProfileRules = z.infer<typeof IdentityProfileRules>;
 

@@ -85,6 +85,10 @@ export const LedgerEntry = z.object({
 });
 export type LedgerEntry = z.infer<typeof LedgerEntry>;
 
+/** The same in the ledger of a whole project. */
+export const ProjectLedgerEntry = LedgerEntry.extend({ job_id: Id });
+export type ProjectLedgerEntry = z.infer<typeof ProjectLedgerEntry>;
+
 /** POST /api/v1/identity/introspect: the token itself is the credential. */
 export const IntrospectionRequest = z.strictObject({ token: z.string().min(1).max(20_000) });
 

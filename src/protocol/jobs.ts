@@ -81,6 +81,8 @@ export const JobSpec = z.strictObject({
   env: z.array(EnvVar).max(limits.jobEnvVars).refine(hasUniqueNames, "must not name a variable twice").default([]),
   files: z.array(JobFile).max(limits.jobEnvVars).default([]),
   keys: z.array(KeyUse).max(limits.jobKeys).default([]),
+  /** `none`: this job gets no identity token. Left out: it gets one, as its project says. */
+  identity: z.literal("none").optional(),
 });
 export type JobSpec = z.infer<typeof JobSpec>;
 

@@ -25,6 +25,10 @@ export const ProjectSettings = z.strictObject({
   job_time_limit_seconds: z.int().min(10).max(limits.jobTimeLimitSeconds).default(3600),
   /** Also sets ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN, which GitHub's toolkit reads. */
   github_token_variables: z.boolean().default(false),
+  /** `none`: no job of the project gets an identity token. */
+  identity: z.enum(["default", "none"]).default("default"),
+  /** Jobs of forks get tokens too, whose ref type is `fork`. */
+  fork_tokens: z.boolean().default(false),
 });
 export type ProjectSettings = z.infer<typeof ProjectSettings>;
 
@@ -42,6 +46,8 @@ export const ProjectPatch = z.strictObject({
   protected_refs: RefPatterns.nullable().optional(),
   job_time_limit_seconds: z.int().min(10).max(limits.jobTimeLimitSeconds).optional(),
   github_token_variables: z.boolean().optional(),
+  identity: z.enum(["default", "none"]).optional(),
+  fork_tokens: z.boolean().optional(),
 });
 export type ProjectPatch = z.infer<typeof ProjectPatch>;
 

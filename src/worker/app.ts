@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { Health } from "../protocol/health.ts";
 import { accessKeyRoutes } from "./access-keys/routes.ts";
-import { accountRoutes, auditRoutes } from "./accounts/routes.ts";
+import { accountRoutes, auditRoutes, organizationRoutes } from "./accounts/routes.ts";
 import { agentProtocolRoutes, agentTypeRoutes } from "./agents/routes.ts";
 import type { Config, Env } from "./env.ts";
 import { json, text } from "./http/reply.ts";
@@ -65,6 +65,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     healthRoute(config),
     ...publicRoutes(config, issuer),
     ...accountRoutes(services.accounts),
+    ...organizationRoutes(services.accounts),
     ...auditRoutes(env.DB),
     ...projectRoutes(services.projects),
     ...accessKeyRoutes(services.accessKeys),

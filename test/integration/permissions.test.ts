@@ -120,6 +120,15 @@ const cases: Case[] = [
     async () =>
       `/api/v1/tokens/${(await made("/api/v1/tokens", { name: "x", role: "guest", project_id: world.projectId })).id}`,
   ),
+  plain("GET /api/v1/organization", "organization.read", "own", 200, () => "/api/v1/organization"),
+  plain(
+    "PATCH /api/v1/organization",
+    "organization.change",
+    "organization",
+    200,
+    () => "/api/v1/organization",
+    () => ({ pull_request_word: "pr" }),
+  ),
   plain("GET /api/v1/audit", "audit.read", "organization", 200, () => "/api/v1/audit"),
   plain(
     "POST /api/v1/projects",
@@ -280,6 +289,9 @@ const cases: Case[] = [
     200,
     () => "/api/v1/trust/explain",
     () => ({ cloud: "azure", policy: azureCredential, token: { job_id: jobId } }),
+  ),
+  plain("GET /api/v1/projects/:project_id/identity/ledger", "identity_ledger.read", "here", 200, () =>
+    project("/identity/ledger"),
   ),
   plain("GET /api/v1/signing-keys", "signing_key.read", "organization", 200, () => "/api/v1/signing-keys"),
   plain(

@@ -1,5 +1,5 @@
 /** `signalbox project`: create, list, show, set. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { all } from "../../client/client.ts";
 import type { Project } from "../../protocol/projects.ts";
 import { type Cli, connect } from "../context.ts";
@@ -13,6 +13,8 @@ interface Settings {
   protectDefault?: boolean;
   timeLimit?: number;
   githubTokenVariables?: boolean;
+  identity?: "default" | "none";
+  forkTokens?: boolean;
 }
 
 export function addProjectCommands(program: Command, cli: Cli): void {
@@ -82,7 +84,10 @@ function withSettings(command: Command): Command {
     .option("--protect-default", "protect the default branch alone")
     .option("--time-limit <seconds>", "longest time that a job may run", wholeNumber)
     .option("--github-token-variables", "also hand jobs the variables that GitHub's toolkit asks for tokens with")
-    .option("--no-github-token-variables", "do not");
+    .option("--no-github-token-variables", "do not")
+    .addOption(new Option("--identity <which>", "whether jobs get identity tokens").choices(["default", "none"]))
+    .option("--fork-tokens", "jobs of forks get identity tokens too, of ref type fork")
+    .option("--no-fork-tokens", "they do not");
 }
 
 function settingsOf(options: Settings) {
@@ -94,6 +99,8 @@ function settingsOf(options: Settings) {
     ...(options.protectDefault ? { protected_refs: null } : {}),
     ...(options.timeLimit === undefined ? {} : { job_time_limit_seconds: options.timeLimit }),
     ...(options.githubTokenVariables === undefined ? {} : { github_token_variables: options.githubTokenVariables }),
+    ...(options.identity === undefined ? {} : { identity: options.identity }),
+    ...(options.forkTokens === undefined ? {} : { fork_tokens: options.forkTokens }),
   };
 }
 
@@ -111,6 +118,7 @@ function show(cli: Cli, project: Project): void {
     ["protected refs", settings.protected_refs?.join(" ") ?? "the default branch"],
     ["job time limit", `${settings.job_time_limit_seconds} s`],
     ["GitHub's token variables", settings.github_token_variables ? "set in jobs" : "not set"],
+    ["identity tokens", settings.identity === "none" ? "none" : settings.fork_tokens ? "forks too" : "all but forks"],
     ["revision", String(project.revision)],
   ];
   cli.output.table([], rows);

@@ -1,5 +1,5 @@
 /** The organization, API tokens and socket tickets in D1. Tokens and tickets rest as SHA-256 digests. */
-import type { ApiToken } from "../../protocol/accounts.ts";
+import { type ApiToken, type OrganizationPatch, OrganizationSettings } from "../../protocol/accounts.ts";
 import type { Role } from "../../protocol/principal.ts";
 import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
@@ -8,6 +8,7 @@ import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 export interface Organization {
   readonly id: string;
   readonly name: string;
+  readonly settings: OrganizationSettings;
 }
 
 interface TokenRow {
@@ -27,12 +28,25 @@ const tokenColumns = "id, name, role, project_id, expires_at, created_at, create
 const liveToken = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
 
 export async function loadOrganization(db: D1Database): Promise<Organization | null> {
-  return selectOrganization(db).first<Organization>();
+  const row = await selectOrganization(db).first();
+  return row === null ? null : toOrganization(row);
 }
 
-/** For a batch: its row is an Organization. */
+/** For a batch; `toOrganization` reads its row. */
 export function selectOrganization(db: D1Database): D1PreparedStatement {
-  return db.prepare("SELECT id, name FROM organization");
+  return db.prepare("SELECT id, name, settings FROM organization");
+}
+
+export function toOrganization(row: Record<string, unknown>): Organization {
+  const { id, name, settings } = row as { id: string; name: string; settings: string };
+  return { id, name, settings: OrganizationSettings.parse(JSON.parse(settings)) };
+}
+
+/** Changes the settings that a patch names, and answers the organization as it is then (RFC 7396, in one statement). */
+export function patchOrganization(db: D1Database, patch: OrganizationPatch): D1PreparedStatement {
+  return db
+    .prepare("UPDATE organization SET settings = json_patch(settings, ?) RETURNING id, name, settings")
+    .bind(JSON.stringify(patch));
 }
 
 export async function findLiveToken(db: D1Database, digest: Bytes, now: EpochMs): Promise<ApiToken | null> {

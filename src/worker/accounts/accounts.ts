@@ -1,5 +1,12 @@
 /** Accounts: the first owner, API tokens, and who a credential belongs to. Until members exist a person is a token. */
-import type { ApiToken, ApiTokenCreate, ApiTokenCreated, Bootstrapped } from "../../protocol/accounts.ts";
+import {
+  type ApiToken,
+  type ApiTokenCreate,
+  type ApiTokenCreated,
+  type Bootstrapped,
+  type OrganizationPatch,
+  OrganizationSettings,
+} from "../../protocol/accounts.ts";
 import type { Listed, Page } from "../../protocol/list.ts";
 import { type Person, roleAtLeast } from "../../protocol/principal.ts";
 import { auditRow } from "../audit/audit.ts";
@@ -25,8 +32,10 @@ import {
   loadOrganization,
   type NewToken,
   type Organization,
+  patchOrganization,
   revokeMade,
   revokeToken,
+  toOrganization,
 } from "./accounts-store.ts";
 import { endOf, mayDo, requireMay } from "./permissions.ts";
 
@@ -45,6 +54,7 @@ export interface Accounts {
   bootstrap(request: { bootstrap_token: string; organization: string; token_name: string }): Promise<Bootstrapped>;
   authenticate(credential: string): Promise<Person>;
   organization(): Promise<Organization>;
+  changeOrganization(person: Person, patch: OrganizationPatch): Promise<Organization>;
   createToken(person: Person, request: ApiTokenCreate): Promise<Created<ApiTokenCreated>>;
   listTokens(person: Person, projectId: string | null, page: Page): Promise<Listed<ApiToken>>;
   /**
@@ -72,6 +82,7 @@ export function createAccounts(ports: AccountsPorts): Accounts {
         throw new Fault("unavailable", "this deployment has no organization yet: bootstrap it");
       return organization;
     },
+    changeOrganization: (person, patch) => changeOrganization(ports, person, patch),
     listTokens(person, projectId, page) {
       const scope = projectId ?? person.projectId;
       requireMay(person, "token.manage", scope);
@@ -99,7 +110,8 @@ async function bootstrap(ports: AccountsPorts, request: Parameters<Accounts["boo
   if (existing !== null && existing.name !== request.organization) {
     throw new Fault("conflict", "the organization has another name, which never changes");
   }
-  const organization = existing ?? { id: uuidv7(now, random), name: request.organization };
+  const settings = OrganizationSettings.parse({});
+  const organization = existing ?? { id: uuidv7(now, random), name: request.organization, settings };
   const token = newToken("api", random);
   const stored: NewToken = {
     id: uuidv7(now, random),
@@ -133,7 +145,24 @@ async function bootstrap(ports: AccountsPorts, request: Parameters<Accounts["boo
     if (!violatesUnique(error)) throw error;
     throw new Fault("conflict", "this BOOTSTRAP_TOKEN was used; put a new value to be let in again", { cause: error });
   }
-  return { organization, token: { ...shown(stored), token } };
+  const { id, name } = organization;
+  return { organization: { id, name }, token: { ...shown(stored), token } };
+}
+
+async function changeOrganization({ db, clock }: AccountsPorts, person: Person, patch: OrganizationPatch) {
+  requireMay(person, "organization.change", null);
+  const entry = {
+    action: "organization.change",
+    principal: person,
+    details: { settings: JSON.stringify(patch) },
+  } as const;
+  const results = await db.batch<Record<string, unknown>>([
+    insertAudit(db, await auditRow(entry, clock())),
+    patchOrganization(db, patch),
+  ]);
+  const row = results.at(-1)?.results[0];
+  if (row === undefined) throw notFound();
+  return toOrganization(row);
 }
 
 async function sealingKeyStatements({ db, held, random }: AccountsPorts, now: EpochMs) {

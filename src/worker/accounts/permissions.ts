@@ -6,6 +6,7 @@ import { type EpochMs, plusSeconds } from "../lib/time.ts";
 /** The least role for each action, held in the project concerned, or in the organization where there is none. */
 export const permissions = {
   "organization.read": "guest",
+  "organization.change": "owner",
   "token.manage": "owner",
   "project.create": "owner",
   "project.read": "guest",

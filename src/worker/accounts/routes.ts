@@ -5,6 +5,8 @@ import {
   ApiTokenList,
   Bootstrapped,
   BootstrapRequest,
+  OrganizationPatch,
+  OrganizationShown,
   ProjectPage,
   WhoAmI,
 } from "../../protocol/accounts.ts";
@@ -35,8 +37,9 @@ export function accountRoutes(accounts: Accounts): Route[] {
       answers: { 200: { description: "you", schema: WhoAmI } },
       async handle({ principal }) {
         const { id, name, role, projectId } = principal;
+        const organization = await accounts.organization();
         return json(200, {
-          organization: await accounts.organization(),
+          organization: { id: organization.id, name: organization.name },
           token: { id, name, role, project_id: projectId },
         });
       },
@@ -74,6 +77,31 @@ export function accountRoutes(accounts: Accounts): Route[] {
         await accounts.revokeToken(principal, params.token_id, query.made === "true");
         return empty(204);
       },
+    }),
+  ];
+}
+
+export function organizationRoutes(accounts: Accounts): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/v1/organization",
+      access: "person",
+      summary: "Show the organization and its settings",
+      answers: { 200: { description: "the organization", schema: OrganizationShown } },
+      handle: async () => json(200, await accounts.organization()),
+    }),
+    route({
+      method: "PATCH",
+      path: "/api/v1/organization",
+      access: "person",
+      summary: "Change the organization's settings; what is not named stays",
+      body: OrganizationPatch.refine(
+        (patch) => Object.keys(patch).length > 0,
+        "must change something",
+      ) as z.ZodType<OrganizationPatch>,
+      answers: { 200: { description: "the organization as it is now", schema: OrganizationShown } },
+      handle: async ({ principal, body }) => json(200, await accounts.changeOrganization(principal, body)),
     }),
   ];
 }

@@ -18,6 +18,7 @@ import type { Sealer } from "../crypto/sealer.ts";
 import { contextOfJob } from "../identity/claims.ts";
 import type { Issuer, SignedIdentity } from "../identity/issuer.ts";
 import { findDefaultMint, type MintedToken } from "../identity/ledger-store.ts";
+import { withheld } from "../identity/token-decision.ts";
 import { openSpec } from "../jobs/job-spec.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import { findSealedSpec, type StoredJob } from "../jobs/jobs-store.ts";
@@ -114,7 +115,8 @@ async function handOver(ports: HandOverPorts, agentId: string, stored: StoredJob
   const secrets = secretValues(prepared.spec, keys, tokens);
   if (needleBytes(secrets) > limits.jobNeedleBytes) return refuse(ports, stored, "its secrets are too large to mask");
   await armLog(ports, stored, secrets);
-  if (identity === null) await ports.log.notice(job.id, "No identity token: jobs of forks get none.");
+  const reason = withheld(job.git, prepared.project.settings, prepared.spec.identity);
+  if (reason !== null) await ports.log.notice(job.id, `No identity token: ${reason}.`);
   const environment = jobEnvironment({
     issuer: ports.issuerUrl,
     organizationId: prepared.organization.id,
@@ -201,13 +203,13 @@ async function opened<Value extends object>(
   }
 }
 
-/** The claim's identity token: the same one when the agent fetches again, none for a fork. */
+/** The claim's identity token: the same one when the agent fetches again, none where it is withheld. */
 async function identityOf(
   { issuer, issuerUrl }: HandOverPorts,
   { job }: StoredJob,
-  { project, organization, earlierMint }: Prepared,
+  { project, organization, spec, earlierMint }: Prepared,
 ): Promise<SignedIdentity | null> {
-  if (job.git.fork) return null;
+  if (withheld(job.git, project.settings, spec.identity) !== null) return null;
   const context = contextOfJob(issuerUrl, organization, project, job);
   return earlierMint === null ? issuer.mint(context, job.time_limit_seconds) : issuer.again(context, earlierMint);
 }

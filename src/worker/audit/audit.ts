@@ -10,6 +10,7 @@ import type { EpochMs } from "../lib/time.ts";
 
 export const auditActions = [
   "organization.bootstrap",
+  "organization.change",
   "token.create",
   "token.revoke",
   "project.create",

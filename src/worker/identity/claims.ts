@@ -1,5 +1,6 @@
 /** The claims of an identity token, from what is known of its job. Pure but for hashing; `now` is passed in. */
-import { type GitContext, shortRef } from "../../protocol/git-context.ts";
+import type { OrganizationSettings } from "../../protocol/accounts.ts";
+import { type ClaimedRefType, type GitContext, shortRef } from "../../protocol/git-context.ts";
 import type { IdentityClaims } from "../../protocol/identity.ts";
 import type { SubjectForm } from "../../protocol/identity-profiles.ts";
 import type { Job } from "../../protocol/jobs.ts";
@@ -8,7 +9,7 @@ import { type SubjectParts, subject, subject127 } from "./subject.ts";
 
 export interface IdentityContext {
   readonly issuer: string;
-  readonly org: { readonly id: string; readonly name: string };
+  readonly org: { readonly id: string; readonly name: string; readonly settings?: OrganizationSettings };
   readonly project: { readonly id: string; readonly name: string };
   readonly repository: { readonly name: string; readonly slug: string };
   readonly git: GitContext;
@@ -61,8 +62,9 @@ export async function identityClaims(
     org: context.org.name,
     projectId: context.project.id,
     repo: context.repository.name,
-    refType: git.ref_type,
+    refType: claimedRefType(git),
     ref: git.ref,
+    ...(context.org.settings && { pullRequestWord: context.org.settings.pull_request_word }),
   };
   return {
     iss: context.issuer,
@@ -105,15 +107,19 @@ function subjectOf(
   }
 }
 
+function claimedRefType(git: GitContext): ClaimedRefType {
+  return git.fork ? "fork" : git.ref_type;
+}
+
 /** `branch` is set for branch builds alone: a pull request against main must not pass for main. */
 function gitClaims(git: GitContext) {
   const pr = git.pull_request;
   return {
     ref: git.ref,
-    ref_type: git.ref_type,
+    ref_type: claimedRefType(git),
     ref_protected: String(git.ref_protected),
-    branch: git.ref_type === "branch" ? shortRef(git.ref) : "",
-    tag: git.ref_type === "tag" ? shortRef(git.ref) : "",
+    branch: claimedRefType(git) === "branch" ? shortRef(git.ref) : "",
+    tag: claimedRefType(git) === "tag" ? shortRef(git.ref) : "",
     pr: pr === null ? "" : prName(pr.number, pr.title),
     pr_number: pr === null ? "" : String(pr.number),
     pr_branch: pr === null ? "" : pr.branch,

@@ -1,14 +1,22 @@
 /** What people may know of identity tokens: which were minted, whether one stands, and what one would say. */
-import type { IdentityPreview, IdentityPreviewRequest, Introspection, LedgerEntry } from "../../protocol/identity.ts";
+import type {
+  IdentityPreview,
+  IdentityPreviewRequest,
+  Introspection,
+  LedgerEntry,
+  ProjectLedgerEntry,
+} from "../../protocol/identity.ts";
+import type { Listed, Page } from "../../protocol/list.ts";
 import type { Person } from "../../protocol/principal.ts";
 import type { Organization } from "../accounts/accounts-store.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { activeKey } from "../crypto/signing.ts";
 import type { Jobs } from "../jobs/jobs.ts";
+import { pagedNewestFirst } from "../lib/paging.ts";
 import { toSeconds } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
 import { type IntrospectionPorts, introspect } from "./introspection.ts";
-import { listMints } from "./ledger-store.ts";
+import { listMints, listProjectMints } from "./ledger-store.ts";
 import { previewIdentity } from "./preview.ts";
 
 export interface JobIdentityPorts extends IntrospectionPorts {
@@ -19,6 +27,13 @@ export interface JobIdentityPorts extends IntrospectionPorts {
 
 export interface JobIdentity {
   ledger(person: Person, jobId: string): Promise<LedgerEntry[]>;
+  /** Every mint of a project, newest first; of one audience where it is named. */
+  projectLedger(
+    person: Person,
+    projectId: string,
+    audience: string | null,
+    page: Page,
+  ): Promise<Listed<ProjectLedgerEntry>>;
   introspect(token: string): Promise<Introspection>;
   preview(person: Person, projectId: string, request: IdentityPreviewRequest): Promise<IdentityPreview>;
 }
@@ -31,6 +46,15 @@ export function createJobIdentity(ports: JobIdentityPorts): JobIdentity {
       const job = await jobs.show(person, jobId);
       requireMay(person, "identity_ledger.read", job.project_id);
       return listMints(db, jobId);
+    },
+    async projectLedger(person, projectId, audience, page) {
+      await projects.show(person, projectId);
+      requireMay(person, "identity_ledger.read", projectId);
+      const { items, next } = await pagedNewestFirst(page, async (beforeJti, limit) => {
+        const mints = await listProjectMints(db, { projectId, audience, beforeJti, limit });
+        return mints.map((mint) => ({ id: mint.jti, mint }));
+      });
+      return { items: items.map(({ mint }) => mint), next };
     },
     async preview(person, projectId, request) {
       const [project, org] = await Promise.all([projects.show(person, projectId), ports.organization()]);

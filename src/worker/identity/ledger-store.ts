@@ -1,5 +1,5 @@
 /** The ledger: a row for every mint, enough to sign the same token again, never the token. */
-import type { LedgerEntry } from "../../protocol/identity.ts";
+import type { LedgerEntry, ProjectLedgerEntry } from "../../protocol/identity.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { DeadToken } from "../../protocol/signing-keys.ts";
 import { type EpochMs, type EpochSeconds, toSeconds, toTimestamp } from "../lib/time.ts";
@@ -61,8 +61,8 @@ function insertRow(db: D1Database, mint: NewMint, isDefault: 0 | 1): D1PreparedS
   return db
     .prepare(
       `INSERT INTO identity_ledger
-         (jti, job_id, claim_number, agent_id, is_default, kid, aud, sub, issued_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (jti) DO NOTHING`,
+         (jti, job_id, claim_number, agent_id, is_default, kid, aud, sub, issued_at, expires_at, project_id)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, (SELECT project_id FROM jobs WHERE id = ?2)) ON CONFLICT (jti) DO NOTHING`,
     )
     .bind(
       mint.jti,
@@ -138,6 +138,25 @@ export async function listLiveMints(db: D1Database, kid: string, now: EpochMs): 
     )
     .bind(kid, now, limits.listItems)
     .all<Omit<DeadToken, "issued_at" | "expires_at"> & { issued_at: number; expires_at: number }>();
+  return results.map((row) => ({
+    ...row,
+    issued_at: toTimestamp(row.issued_at),
+    expires_at: toTimestamp(row.expires_at),
+  }));
+}
+
+/** A project's mints, newest first, before `beforeJti`; of one audience where it is named. */
+export async function listProjectMints(
+  db: D1Database,
+  query: { projectId: string; audience: string | null; beforeJti: string; limit: number },
+): Promise<ProjectLedgerEntry[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT ${columns}, job_id FROM identity_ledger
+       WHERE project_id = ?1 AND jti < ?2 AND (?3 IS NULL OR aud = ?3) ORDER BY jti DESC LIMIT ?4`,
+    )
+    .bind(query.projectId, query.beforeJti, query.audience, query.limit)
+    .all<LedgerRow & { job_id: string }>();
   return results.map((row) => ({
     ...row,
     issued_at: toTimestamp(row.issued_at),

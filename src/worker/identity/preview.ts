@@ -10,7 +10,7 @@ import { utf8Length } from "../lib/bytes.ts";
 import { refusedField } from "../lib/fault.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import { identityClaims } from "./claims.ts";
-import { defaultLifeSeconds } from "./token-decision.ts";
+import { defaultLifeSeconds, withheld } from "./token-decision.ts";
 
 export interface PreviewContext {
   readonly issuer: string;
@@ -38,6 +38,7 @@ export async function previewIdentity(
 ): Promise<IdentityPreview> {
   const { project, now } = context;
   const git = previewedGit(project, request);
+  const reason = withheld(git, project.settings, undefined);
   const life = Math.min(defaultLifeSeconds, project.settings.job_time_limit_seconds);
   const identity = {
     issuer: context.issuer,
@@ -53,8 +54,8 @@ export async function previewIdentity(
   const expiresAt = (now + life) as EpochSeconds;
   const claims = await identityClaims(identity, { jti: unknown, aud: context.issuer, issuedAt: now, expiresAt });
   return {
-    minted: !git.fork,
-    reason: git.fork ? "jobs of forks get no token" : null,
+    minted: reason === null,
+    reason,
     header: { alg: "RS256", kid: context.kid, typ: "JWT" },
     claims,
     subjects: [measured("semaphore", claims.sub), measured("sub127", claims.sub127)],

@@ -6,6 +6,7 @@ import {
   Introspection,
   IntrospectionRequest,
   LedgerEntry,
+  ProjectLedgerEntry,
   PublicJwks,
 } from "../../protocol/identity.ts";
 import {
@@ -17,7 +18,7 @@ import {
   TokenRequest,
 } from "../../protocol/identity-profiles.ts";
 import { limits } from "../../protocol/limits.ts";
-import { Page } from "../../protocol/list.ts";
+import { List, Page } from "../../protocol/list.ts";
 import { Problem } from "../../protocol/problem.ts";
 import { CompromisedKey, CompromisedKeyReport, publicCaching, SigningSlots } from "../../protocol/signing-keys.ts";
 import { sha256 } from "../crypto/digests.ts";
@@ -83,6 +84,16 @@ export function identityRoutes(identity: JobIdentity): Route[] {
       },
       handle: async ({ principal, params }) =>
         json(200, { items: await identity.ledger(principal, params.job_id), next: null }),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/projects/:project_id/identity/ledger",
+      access: "person",
+      summary: "List every identity token minted in a project, newest first, never the tokens",
+      query: Page.extend({ audience: Audience.optional() }),
+      answers: { 200: { description: "a page", schema: List(ProjectLedgerEntry) } },
+      handle: async ({ principal, params, query }) =>
+        json(200, await identity.projectLedger(principal, params.project_id, query.audience ?? null, query)),
     }),
     route({
       method: "POST",

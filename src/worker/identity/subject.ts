@@ -2,7 +2,8 @@
  * The `sub` claim, in the forms `semaphore` (255 characters, OpenID Connect Core section 2) and `sub127` (127
  * bytes, Google's limit on google.subject). Injective: no two different contexts give one subject.
  */
-import type { RefType } from "../../protocol/git-context.ts";
+import type { OrganizationSettings } from "../../protocol/accounts.ts";
+import type { ClaimedRefType } from "../../protocol/git-context.ts";
 import { sha256 } from "../crypto/digests.ts";
 import { lengthPrefixed, toBase32, utf8 } from "../lib/bytes.ts";
 
@@ -10,19 +11,25 @@ export interface SubjectParts {
   readonly org: string;
   readonly projectId: string;
   readonly repo: string;
-  readonly refType: RefType;
+  readonly refType: ClaimedRefType;
   readonly ref: string;
+  /** How `sub` spells the type of a pull request; `pr` where the organization says nothing. */
+  readonly pullRequestWord?: OrganizationSettings["pull_request_word"];
 }
 
 const subjectCharsMax = 255;
 const sub127BytesMax = 127;
 const hashChars = 26;
-const shortRefTypes = { branch: "br", tag: "tg", pr: "pr" } as const satisfies Record<RefType, string>;
+const shortRefTypes = { branch: "br", tag: "tg", pr: "pr", fork: "fk" } as const satisfies Record<
+  ClaimedRefType,
+  string
+>;
 
 /** Semaphore CI's template, word for word. */
 export function subject(parts: SubjectParts): Promise<string> {
-  const { org, projectId, repo, refType, ref } = parts;
-  const whole = `org:${org}:project:${projectId}:repo:${repo}:ref_type:${refType}:ref:${ref}`;
+  const { org, projectId, repo, refType, ref, pullRequestWord = "pr" } = parts;
+  const word = refType === "pr" ? pullRequestWord : refType;
+  const whole = `org:${org}:project:${projectId}:repo:${repo}:ref_type:${word}:ref:${ref}`;
   return cut(percentEncode(whole), subjectCharsMax, parts);
 }
 

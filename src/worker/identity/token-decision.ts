@@ -4,10 +4,12 @@
  */
 import type { GitContext } from "../../protocol/git-context.ts";
 import type { AwsTagClaim, IdentityProfile, SubjectForm, TokenRequest } from "../../protocol/identity-profiles.ts";
+import type { ProjectSettings } from "../../protocol/projects.ts";
 import { matchingPattern } from "../../protocol/ref-pattern.ts";
 
 export interface AskingJob {
   readonly git: GitContext;
+  readonly settings: Pick<ProjectSettings, "identity" | "fork_tokens">;
   readonly agentType: string;
   /** Seconds until the job's time limit. */
   readonly secondsLeft: number;
@@ -26,6 +28,17 @@ export interface TokenDenial {
   readonly detail: string;
 }
 
+/** Why a job gets no identity token at all, or null where it gets one. */
+export function withheld(
+  git: Pick<GitContext, "fork">,
+  settings: Pick<ProjectSettings, "identity" | "fork_tokens">,
+  ofJob: "none" | undefined,
+): string | null {
+  if (settings.identity === "none") return "the project sets identity to none";
+  if (ofJob === "none") return "the job sets identity to none";
+  return git.fork && !settings.fork_tokens ? "jobs of forks get none" : null;
+}
+
 /** The life of a token that nobody asked to be otherwise; its job may end it sooner. */
 export const defaultLifeSeconds = 3600;
 const notAllowed = { pointer: "/audience", detail: "no identity profile of the project allows this audience" };
@@ -39,7 +52,8 @@ export function decideToken(
   const audience = request.audience ?? issuer;
   const subject = request.subject ?? "semaphore";
   const tags = request.aws_session_tags ?? [];
-  if (job.git.fork) return { pointer: "/audience", detail: "jobs of forks get no token" };
+  const reason = withheld(job.git, job.settings, undefined);
+  if (reason !== null) return { pointer: "/audience", detail: `no identity token: ${reason}` };
   const isDefault = audience === issuer && subject === "semaphore" && tags.length === 0;
   const named = profiles.filter(({ rules }) => rules.audience === audience);
   if (named.length === 0 && isDefault) return granted(request, job, audience, subject, tags, defaultLifeSeconds);
@@ -58,6 +72,7 @@ function denial(
   tags: readonly AwsTagClaim[],
   { git, agentType }: AskingJob,
 ): TokenDenial | null {
+  if (git.fork && !rules.forks) return { pointer: "/audience", detail: `profile ${name} is not for forks` };
   const refFits = rules.refs === "protected" ? git.ref_protected : matchingPattern(rules.refs, git.ref) !== null;
   if (!refFits) {
     const wanted = rules.refs === "protected" ? "the project's protected refs" : rules.refs.join(", ");

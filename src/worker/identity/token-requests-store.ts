@@ -2,7 +2,7 @@
 import type { IdentityProfile } from "../../protocol/identity-profiles.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Project } from "../../protocol/projects.ts";
-import { type Organization, selectOrganization } from "../accounts/accounts-store.ts";
+import { type Organization, selectOrganization, toOrganization } from "../accounts/accounts-store.ts";
 import type { AuditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { type StoredJob, selectJob, toStoredJob } from "../jobs/jobs-store.ts";
@@ -38,7 +38,7 @@ export async function loadTokenRequest(
   return {
     job: toStoredJob(job),
     project: toProject(projects?.results[0]),
-    organization: organization as unknown as Organization,
+    organization: toOrganization(organization),
     profiles: (profiles?.results ?? []).map(toProfile),
     mints: Number(counts?.results[0]?.mints ?? 0),
   };

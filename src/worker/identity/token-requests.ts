@@ -2,7 +2,7 @@
  * Tokens that a running job asks for. The request token is a MAC, checked before any row is read. The new token joins
  * the needles of the job's log first, then its ledger and audit rows are written, and only then is it answered.
  */
-import type { IdentityProfile, TokenRequest } from "../../protocol/identity-profiles.ts";
+import type { TokenRequest } from "../../protocol/identity-profiles.ts";
 import { limits } from "../../protocol/limits.ts";
 import { auditRow } from "../audit/audit.ts";
 import type { HeldKeys } from "../crypto/keyring.ts";
@@ -52,7 +52,7 @@ export function createTokenRequests(ports: TokenRequestsPorts): TokenRequests {
     async request(credential, jobId, request) {
       const asking = await admit(credential, jobId);
       const rows = await askable(ports, asking, request);
-      const granted = grant(ports, request, rows.job, rows.profiles);
+      const granted = grant(ports, request, rows);
       return mint(ports, asking, rows, request, granted);
     },
   };
@@ -78,12 +78,11 @@ function runs({ job }: StoredJob, { agentId, claimNumber }: MacTokenClaims): boo
 function grant(
   { clock, issuerUrl }: TokenRequestsPorts,
   request: TokenRequest,
-  { job, claimedAt }: StoredJob,
-  profiles: readonly IdentityProfile[],
+  { job: { job, claimedAt }, project: { settings }, profiles }: TokenRequestRows,
 ): GrantedToken {
   const now = clock();
   const endsAt = plusSeconds(claimedAt ?? now, job.time_limit_seconds);
-  const asking = { git: job.git, agentType: job.agent_type, secondsLeft: (endsAt - now) / 1000 };
+  const asking = { git: job.git, settings, agentType: job.agent_type, secondsLeft: (endsAt - now) / 1000 };
   const decided = decideToken(request, asking, profiles, issuerUrl);
   if (!("detail" in decided)) return decided;
   const { pointer, detail } = decided;

@@ -73,6 +73,10 @@ async function create(ports: ProjectsPorts, person: Person, request: ProjectCrea
     find: () => findProject(db, id),
     refusal(error) {
       if (!violatesUnique(error)) return error;
+      if (violatesUnique(error, "subject_names.project_id")) return taken("/id", "was another project's");
+      if (violatesUnique(error, "subject_names.repository_name")) {
+        return taken("/repository/name", "was in another project's subjects, which policies may still trust");
+      }
       const field = violatesUnique(error, "projects.name") ? "/name" : "/repository/name";
       return taken(field, "is taken by another project");
     },

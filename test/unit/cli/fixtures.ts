@@ -17,6 +17,8 @@ export const project = {
     protected_refs: null,
     job_time_limit_seconds: 3600,
     github_token_variables: false,
+    identity: "default",
+    fork_tokens: false,
   },
   revision: 4,
   created_at: at,

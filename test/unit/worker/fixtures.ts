@@ -48,6 +48,8 @@ export const project: Project = {
     protected_refs: null,
     job_time_limit_seconds: 3600,
     github_token_variables: false,
+    identity: "default",
+    fork_tokens: false,
   },
   revision: 1,
   created_at: "2026-11-20T17:00:00.000Z",

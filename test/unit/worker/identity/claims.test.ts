@@ -113,7 +113,8 @@ test("in every context all claims are present, none is more, and all but the tim
     expect(claims.fork).toBe(rest.fork ? "true" : "false");
     expect(claims.ref_protected).toBe(rest.ref_protected ? "true" : "false");
     expect(claims.nbf).toBe(claims.iat - 5);
-    expect([claims.branch, claims.tag].filter((text) => text !== "").length).toBe(shape.ref_type === "pr" ? 0 : 1);
+    const isOwnRef = shape.ref_type !== "pr" && !rest.fork;
+    expect([claims.branch, claims.tag].filter((text) => text !== "").length).toBe(isOwnRef ? 1 : 0);
   }
 });
 
@@ -124,6 +125,28 @@ test("over generated refs the subjects keep their limits and the ref is verbatim
     expect(claims.sub.length).toBeLessThanOrEqual(255);
     expect(Buffer.byteLength(claims.sub127)).toBeLessThanOrEqual(127);
   }
+});
+
+test("a fork's token says fork and nothing that a policy for the repository's own refs would take", async () => {
+  for (const git of [gitContext(), tagContext, pullRequestContext]) {
+    const [own, fork] = [await claimsOf({ ...git, fork: false }), await claimsOf({ ...git, fork: true })];
+    expect(fork).toMatchObject({ fork: "true", ref_type: "fork", branch: "", tag: "", ref: git.ref });
+    expect(fork.sub).toContain(`:ref_type:fork:ref:${git.ref}`);
+    expect(fork.sub127).toContain(":fk:");
+    expect([fork.sub === own.sub, fork.sub127 === own.sub127]).toEqual([false, false]);
+  }
+});
+
+test("the organization's word for pull requests is in their subject, and nowhere else", async () => {
+  const spelled = async (git: GitContext, pull_request_word: "pr" | "pull-request") => {
+    const { org, ...rest } = contextOf(git);
+    return identityClaims({ ...rest, org: { ...org, settings: { pull_request_word } } }, mint);
+  };
+  const [short, long] = [await spelled(pullRequestContext, "pr"), await spelled(pullRequestContext, "pull-request")];
+  expect(short).toEqual(await claimsOf(pullRequestContext));
+  expect(long).toEqual({ ...short, sub: short.sub.replace(":ref_type:pr:", ":ref_type:pull-request:") });
+  expect(long.sub).not.toBe(short.sub);
+  expect(await spelled(gitContext(), "pull-request")).toEqual(await claimsOf(gitContext()));
 });
 
 describe("a pull request's title, which a stranger writes,", () => {

@@ -1,6 +1,6 @@
 /** Generated git refs: every kind of letter that git allows, at every length that we take. */
 
-import { GitRef, refTypeOf } from "../../../../src/protocol/git-context.ts";
+import { GitRef, type RefType, refTypeOf } from "../../../../src/protocol/git-context.ts";
 import type { SubjectParts } from "../../../../src/worker/identity/subject.ts";
 import { seeded, textOf } from "../../logs/seeded.ts";
 import { idOf } from "../fixtures.ts";
@@ -8,9 +8,9 @@ import { idOf } from "../fixtures.ts";
 const alphabets = ["ab", "abc/", "a%2F5C", "aä€\u{1f682}", "-._+@{}()!$&'=,;#\"<>|", "Äa%", "\u0080\u00ff\u2028\ufeff"];
 
 /** Subject parts that git and our own names allow. Short alphabets, so that near misses are many. */
-export function generatedParts(seed: number, count: number): SubjectParts[] {
+export function generatedParts(seed: number, count: number): (SubjectParts & { refType: RefType })[] {
   const random = seeded(seed);
-  const parts: SubjectParts[] = [];
+  const parts: (SubjectParts & { refType: RefType })[] = [];
   const prefixes = ["refs/heads/", "refs/tags/", "refs/pull/1/", "refs/pull/12/"];
   while (parts.length < count) {
     const length = random(4) === 0 ? 60 + random(400) : 1 + random(30);

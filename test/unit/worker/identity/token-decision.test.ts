@@ -22,6 +22,7 @@ const profile = (rules: object, name = "p"): IdentityProfile => ({
 const job = (changes: Partial<AskingJob> = {}): AskingJob => ({
   git: git({ ref_protected: true }),
   agentType: "linux",
+  settings: { identity: "default", fork_tokens: false },
   secondsLeft: 10_000,
   ...changes,
 });
@@ -82,8 +83,23 @@ describe("with a profile of its audience", () => {
 
 test("a fork gets no token, whatever a profile says", () => {
   const fork = job({ git: git({ fork: true, ref_protected: true }) });
-  expect(decideToken({}, fork, [], issuer)).toMatchObject({ detail: "jobs of forks get no token" });
+  expect(decideToken({}, fork, [], issuer)).toMatchObject({ detail: "no identity token: jobs of forks get none" });
   expect(decideToken({ audience: aws }, fork, [profile({})], issuer)).toMatchObject({ pointer: "/audience" });
+});
+
+test("a fork gets the default token where the project says so, and a profile's only where that says so too", () => {
+  const settings = { identity: "default", fork_tokens: true } as const;
+  const fork = job({ git: git({ fork: true, ref_protected: true }), settings });
+  expect(decideToken({}, fork, [], issuer)).toMatchObject({ audience: issuer });
+  expect(decideToken({ audience: aws }, fork, [profile({})], issuer)).toMatchObject({
+    detail: "profile p is not for forks",
+  });
+  expect(decideToken({ audience: aws }, fork, [profile({ forks: true })], issuer)).toMatchObject({ audience: aws });
+});
+
+test("a project without identity grants nothing, to no job", () => {
+  const off = job({ settings: { identity: "none", fork_tokens: true } });
+  expect(decideToken({ audience: aws }, off, [profile({})], issuer)).toMatchObject({ pointer: "/audience" });
 });
 
 describe("AWS session tags", () => {
