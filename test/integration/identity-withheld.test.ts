@@ -24,7 +24,10 @@ async function becomeFork(jobId: string): Promise<void> {
   const git = { ref: "refs/pull/12/head", ref_type: "pr", fork: true, proof: "webhook", trg: "webhook" };
   const update = `UPDATE workflows SET git = json_patch(git, ?) WHERE id = (
     SELECT p.workflow_id FROM pipelines p JOIN jobs j ON j.pipeline_id = p.id WHERE j.id = ?)`;
-  await harness.db.prepare(update).bind(JSON.stringify(git), jobId).run();
+  await harness.db.batch([
+    harness.db.prepare(update).bind(JSON.stringify(git), jobId),
+    harness.db.prepare(`UPDATE agent_types SET policy = json_set(policy, '$.forks', json('true'))`),
+  ]);
 }
 
 async function run(over: object, fork = false) {
