@@ -10,6 +10,7 @@ import { addLogsCommand } from "./commands/logs.ts";
 import { addProjectCommands } from "./commands/project.ts";
 import { addRecoverCommand } from "./commands/recover.ts";
 import { addRotateCommands } from "./commands/rotate.ts";
+import { addSealingCommands } from "./commands/sealing.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSigningKeysCommand } from "./commands/signing-keys.ts";
 import { addStartCommand } from "./commands/start.ts";
@@ -57,6 +58,7 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
     addKeygenCommands,
     addSigningKeysCommand,
     addRotateCommands,
+    addSealingCommands,
     addRecoverCommand,
   ];
   for (const add of groups) add(program, cli);

@@ -28,6 +28,7 @@ import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
 import { List, type Listed } from "../protocol/list.ts";
 import { LogPage } from "../protocol/log-events.ts";
 import { Project, type ProjectCreate, ProjectList, type ProjectPatch } from "../protocol/projects.ts";
+import { SealingBatch, SealingStatus, type SealingSwitch } from "../protocol/sealing.ts";
 import { CompromisedKeyReport, SigningSlots } from "../protocol/signing-keys.ts";
 import {
   GeneratedTrust,
@@ -93,6 +94,7 @@ export function createClient(options: ClientOptions) {
           repeatable: true,
         }),
     },
+    sealing: sealing(transport),
     agentTypes: agentTypes(transport, newId),
     agents: {
       list: (query?: ListQuery) => list(transport, AgentList, "/api/v1/agents", query),
@@ -237,4 +239,22 @@ function list<Schema extends z.ZodType>(
 
 async function remove(transport: Transport, path: string): Promise<void> {
   await transport.text({ method: "DELETE", path });
+}
+
+function sealing(transport: Transport) {
+  const step = (name: string, after: string | null) =>
+    transport.json(SealingBatch, {
+      method: "POST",
+      path: `/api/v1/sealing/${name}`,
+      body: { after },
+      repeatable: true,
+    });
+  return {
+    status: () => transport.json(SealingStatus, { method: "GET", path: "/api/v1/sealing" }),
+    /** Said again, it changes nothing. */
+    switchTo: (body: SealingSwitch) =>
+      transport.json(SealingStatus, { method: "POST", path: "/api/v1/sealing/switch", body, repeatable: true }),
+    reseal: (after: string | null) => step("reseal", after),
+    verify: (after: string | null) => step("verify", after),
+  };
 }

@@ -23,6 +23,7 @@ import { uuidv7 } from "./lib/ids.ts";
 import { systemClock } from "./lib/time.ts";
 import { logRoutes } from "./logs/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
+import { sealingRoutes } from "./sealing/routes.ts";
 import { createServices, type PublicDocuments, type Services } from "./services.ts";
 import { trustRoutes } from "./trust/routes.ts";
 
@@ -74,6 +75,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...identityRoutes(services.identity),
     ...identityProfileRoutes(services.identityProfiles),
     ...signingKeyRoutes(services.signingKeys),
+    ...sealingRoutes(services.sealing),
     ...tokenRequestRoutes(services.tokenRequests),
     ...trustRoutes(services.trust),
     ...logRoutes({

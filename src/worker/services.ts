@@ -27,6 +27,7 @@ import { roomOf } from "./logs/log-access.ts";
 import { encodeMasks, masksContext } from "./logs/needles.ts";
 import type { LogRoomPorts } from "./logs/ports.ts";
 import { createProjects, type Projects } from "./projects/projects.ts";
+import { createSealingRotation, type SealingRotation } from "./sealing/sealing-rotation.ts";
 import { createTrust, type Trust } from "./trust/trust.ts";
 
 export interface Services {
@@ -39,6 +40,7 @@ export interface Services {
   readonly identity: JobIdentity;
   readonly identityProfiles: Profiles;
   readonly signingKeys: SigningKeyRotation;
+  readonly sealing: SealingRotation;
   readonly tokenRequests: TokenRequests;
   readonly trust: Trust;
   readonly agents: Agents;
@@ -98,6 +100,7 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
     trust: createTrust({ ...asked, identity }),
     identityProfiles: createProfiles({ ...sealed, projects }),
     signingKeys: createSigningKeyRotation({ ...base, signing: config.signing, purge: documents.purge }),
+    sealing: createSealingRotation({ ...sealed, held }),
     tokenRequests: createTokenRequests({
       ...base,
       held,

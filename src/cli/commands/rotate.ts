@@ -10,6 +10,7 @@ import { type Lifetime, lifetime, orNull } from "../options.ts";
 import { planRotation, type RotationPlan } from "../signing-rotation.ts";
 import { putSecret } from "../wrangler.ts";
 import { modulusBits, newSigningKey } from "./keygen.ts";
+import { addRotateSealingKey } from "./rotate-sealing-key.ts";
 import { showDead } from "./signing-keys.ts";
 
 interface Options {
@@ -23,9 +24,9 @@ interface Options {
 const seenWithinSeconds = 120;
 
 export function addRotateCommands(program: Command, cli: Cli): void {
-  program
-    .command("rotate")
-    .description("new keys for a deployment, without downtime")
+  const group = program.command("rotate").description("new keys for a deployment, without downtime");
+  addRotateSealingKey(group, cli);
+  group
     .command("signing-key")
     .description("put a new signing key into the slot that is no longer needed; it signs once everybody can know it")
     .addOption(new Option("--bits <n>", "its length").choices(modulusBits.map(String)).default(String(modulusBits[0])))

@@ -29,6 +29,8 @@ export const permissions = {
   "identity_ledger.read": "manager",
   "signing_key.read": "owner",
   "signing_key.compromised": "owner",
+  "sealing.read": "owner",
+  "sealing.rotate": "owner",
   "log.read": "guest",
   "audit.read": "owner",
 } as const satisfies Record<string, Role>;

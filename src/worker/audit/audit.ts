@@ -29,6 +29,7 @@ export const auditActions = [
   "identity_profile.create",
   "identity_profile.delete",
   "signing_key.compromised",
+  "sealing.switch",
   "sealed.unreadable",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];

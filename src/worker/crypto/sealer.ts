@@ -3,12 +3,13 @@
  * record's key. The database's word is kept for a short time; triggers refuse whoever seals under a stale one.
  */
 import type { Bytes, Random } from "../lib/bytes.ts";
-import { utf8 } from "../lib/bytes.ts";
+import { toHex, utf8 } from "../lib/bytes.ts";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { Fault } from "../lib/fault.ts";
 import type { Clock } from "../lib/time.ts";
+import { equalDigests } from "./digests.ts";
 import { type HeldKeys, openSealed, type SealingState, sealingKey } from "./keyring.ts";
-import { type SealContext, seal } from "./sealing.ts";
+import { type SealContext, seal, sealedUnder } from "./sealing.ts";
 import { derive, type SealingKey } from "./sealing-key.ts";
 import { isStaleSealingKey, loadSealingState } from "./sealing-store.ts";
 
@@ -17,6 +18,8 @@ const stateSecondsMax = 30;
 export interface Sealer {
   /** The key that seals now. @throws Fault `binding_unusable` */
   current(): Promise<SealingKey>;
+  /** The same by the database's word of now, not of up to half a minute ago. */
+  refresh(): Promise<SealingKey>;
   seal(plaintext: Uint8Array, context: SealContext): Promise<Bytes>;
   open(record: Uint8Array, context: SealContext): Promise<Bytes>;
   /**
@@ -53,10 +56,23 @@ export function createSealer(db: D1Database, held: HeldKeys, clock: Clock, rando
     known.key ??= await sealingKey(held, known.state);
     return known.key;
   }
+  async function refresh(): Promise<SealingKey> {
+    states.delete(db);
+    return current();
+  }
+  /** A record under a key that this isolate has not heard of may be of a rotation that has just begun. */
+  async function stateFor(record: Uint8Array): Promise<SealingState> {
+    const { state } = await kept();
+    const id = sealedUnder(record);
+    if (id === null || state.listed.has(toHex(id)) || !held.keys.some((key) => equalDigests(key.id, id))) return state;
+    states.delete(db);
+    return (await kept()).state;
+  }
   return {
     current,
+    refresh,
     seal: async (plaintext, context) => seal(await current(), plaintext, context, random),
-    open: async (record, context) => openSealed(held, (await kept()).state, record, context),
+    open: async (record, context) => openSealed(held, await stateFor(record), record, context),
     requestMac: async (body) => requestMac(await current(), body),
     async write(run) {
       try {

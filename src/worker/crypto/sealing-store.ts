@@ -26,6 +26,20 @@ export function firstSealingKey(db: D1Database, key: SealingKey, selfTest: Bytes
   ];
 }
 
+/** Statements that let another key seal; behind a guard that says which one seals now. */
+export function nextSealingKey(db: D1Database, key: SealingKey, selfTest: Bytes, now: EpochMs) {
+  return [
+    // Later than every key before it, whatever the clocks say: their order tells until when each one sealed.
+    db
+      .prepare(
+        `INSERT INTO sealing_keys (key_id, self_test, created_at)
+         SELECT ?, ?, max(?, 1 + (SELECT max(created_at) FROM sealing_keys))`,
+      )
+      .bind(key.id, selfTest, now),
+    db.prepare("UPDATE sealing_state SET seals_with = ?").bind(key.id),
+  ];
+}
+
 /** Whether an error is the triggers' word that this isolate sealed under a key that no longer seals. */
 export function isStaleSealingKey(error: unknown): boolean {
   return error instanceof Error && error.message.includes("stale sealing key");

@@ -1,0 +1,171 @@
+/**
+ * Rotation of the sealing key by two slots of equal rank (DESIGN section 6). The switch is one compare-and-swap; from
+ * then on triggers abort every write under the old key, so what rests under it can only become less.
+ */
+import type { Person } from "../../protocol/principal.ts";
+import type { SealingBatch, SealingStatus, SealingSwitch } from "../../protocol/sealing.ts";
+import { requireMay } from "../accounts/permissions.ts";
+import { auditRow } from "../audit/audit.ts";
+import { insertAudit } from "../audit/audit-store.ts";
+import { type HeldKeys, sealSelfTest } from "../crypto/keyring.ts";
+import type { Sealer } from "../crypto/sealer.ts";
+import { nextSealingKey } from "../crypto/sealing-store.ts";
+import type { Bytes, Random } from "../lib/bytes.ts";
+import { isGuardFailure, must } from "../lib/d1.ts";
+import { Fault, refusedField } from "../lib/fault.ts";
+import type { Clock } from "../lib/time.ts";
+import { nextRows, type SealedRow, sealedTables, swapRecord } from "./sealed-tables.ts";
+import { loadSealingStatus } from "./sealing-status.ts";
+
+export interface SealingRotationPorts {
+  readonly db: D1Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly held: HeldKeys;
+  readonly sealer: Sealer;
+}
+
+export interface SealingRotation {
+  status(person: Person): Promise<SealingStatus>;
+  /**
+   * Lets `to` seal from now on. Said again, it changes nothing.
+   * @throws Fault `conflict` where another key than `from` seals, or `to` sealed before: a key never seals twice, so
+   *   that what rests under a retired one only becomes less. `refused` where no slot here holds `to`.
+   */
+  switchTo(person: Person, request: SealingSwitch): Promise<SealingStatus>;
+  /** Seals the next records that rest under other keys. Any number of runs may do it at once, and be killed. */
+  reseal(person: Person, after: string | null): Promise<SealingBatch>;
+  /** Opens the next records, of all keys, and keeps nothing of them. */
+  verify(person: Person, after: string | null): Promise<SealingBatch>;
+}
+
+export function createSealingRotation(ports: SealingRotationPorts): SealingRotation {
+  const { db, held, sealer } = ports;
+  return {
+    async status(person) {
+      requireMay(person, "sealing.read", null);
+      return loadSealingStatus(db, held);
+    },
+    async switchTo(person, request) {
+      requireMay(person, "sealing.rotate", null);
+      const before = await loadSealingStatus(db, held);
+      if (before.seals_with === request.to) return before;
+      await switchKey(ports, person, request);
+      await sealer.refresh();
+      return loadSealingStatus(db, held);
+    },
+    async reseal(person, after) {
+      requireMay(person, "sealing.rotate", null);
+      const key = await sealer.refresh();
+      return walk(db, after, key.id, (table, rows) =>
+        sealer.write(() => resealRows({ db, sealer, table, rows, audited: audited(ports, person) })),
+      );
+    },
+    async verify(person, after) {
+      requireMay(person, "sealing.read", null);
+      return walk(db, after, null, async (_, rows) => {
+        const opened = await Promise.all(rows.map((row) => tryOpen(sealer, row)));
+        return { resealed: 0, unreadable: rows.filter((_row, at) => opened[at] === null) };
+      });
+    },
+  };
+}
+
+async function switchKey({ db, clock, random, held }: SealingRotationPorts, person: Person, request: SealingSwitch) {
+  const key = held.keys.find(({ idHex }) => idHex === request.to);
+  if (key === undefined) throw refusedField("/to", "no slot of this deployment holds this key yet");
+  const now = clock();
+  const details = { from: request.from, to: request.to };
+  const audit = await auditRow({ action: "sealing.switch", principal: person, details }, now);
+  const guard = `SELECT 1 FROM sealing_state WHERE lower(hex(seals_with)) = ?
+    AND NOT EXISTS (SELECT 1 FROM sealing_keys WHERE key_id = ?)`;
+  try {
+    await db.batch([
+      must(db, guard, request.from, key.id),
+      ...nextSealingKey(db, key, await sealSelfTest(key, random), now),
+      insertAudit(db, audit),
+    ]);
+  } catch (error) {
+    if (!isGuardFailure(error)) throw error;
+    const detail = "another key seals than `from` says, or `to` sealed before: make a new one";
+    throw new Fault("conflict", detail, { cause: error });
+  }
+}
+
+type Table = (typeof sealedTables)[number];
+interface Done {
+  readonly resealed: number;
+  readonly unreadable: readonly SealedRow[];
+}
+
+/** One batch, of one table; the cursor behind it names the table and the last id. */
+async function walk(
+  db: D1Database,
+  after: string | null,
+  except: Bytes | null,
+  run: (table: Table, rows: readonly SealedRow[]) => Promise<Done>,
+): Promise<SealingBatch> {
+  const [name, afterId = ""] = (after ?? "").split("/");
+  const at = Math.max(
+    0,
+    sealedTables.findIndex((table) => table.name === name),
+  );
+  const table = sealedTables[at];
+  if (table === undefined) throw new Fault("internal", "there is no sealed table");
+  const rows = await nextRows(db, table, afterId, except);
+  const last = rows.at(-1);
+  if (last === undefined) {
+    const following = sealedTables[at + 1];
+    return { seen: 0, resealed: 0, unreadable: [], next: following === undefined ? null : `${following.name}/` };
+  }
+  const { resealed, unreadable } = await run(table, rows);
+  return {
+    seen: rows.length,
+    resealed,
+    unreadable: unreadable.map(({ id }) => ({ table: table.name, id })),
+    next: `${table.name}/${last.id}`,
+  };
+}
+
+/** Null where the record was altered. @throws Fault `binding_unusable` where its key is known and not held here. */
+async function tryOpen(sealer: Sealer, row: SealedRow): Promise<Bytes | null> {
+  try {
+    return await sealer.open(row.sealed, row.context);
+  } catch (error) {
+    if (error instanceof Fault && error.code === "sealed_unreadable") return null;
+    throw error;
+  }
+}
+
+async function resealRows(batch: {
+  db: D1Database;
+  sealer: Sealer;
+  table: Table;
+  rows: readonly SealedRow[];
+  audited: (table: Table, row: SealedRow) => Promise<D1PreparedStatement>;
+}): Promise<Done> {
+  const { db, sealer, table, rows, audited: told } = batch;
+  const unreadable: SealedRow[] = [];
+  const swaps: D1PreparedStatement[] = [];
+  for (const row of rows) {
+    const plaintext = await tryOpen(sealer, row);
+    if (plaintext === null) unreadable.push(row);
+    else swaps.push(swapRecord(db, table, row, await sealer.seal(plaintext, row.context)));
+  }
+  const rowsTold = await Promise.all(unreadable.map((row) => told(table, row)));
+  const results = await db.batch([...swaps, ...rowsTold]);
+  const resealed = results.slice(0, swaps.length).reduce((sum, { meta }) => sum + (meta.changes > 0 ? 1 : 0), 0);
+  return { resealed, unreadable };
+}
+
+/** A record that does not open is an event: somebody may have altered it. */
+function audited({ db, clock }: SealingRotationPorts, person: Person) {
+  return async (table: Table, row: SealedRow) => {
+    const subject = table.name === "access_keys" ? { keyId: row.id } : { jobId: row.id };
+    const details = { table: table.name };
+    return insertAudit(
+      db,
+      await auditRow({ action: "sealed.unreadable", principal: person, ...subject, details }, clock()),
+    );
+  };
+}

@@ -1,0 +1,133 @@
+/** Rotation of the sealing key on the real runtime: by the API, by the command, under load, killed, and twice at once. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { addKey, createWorld, type World } from "../support/api.ts";
+import { defaultVars, type Harness, newSealingKey, startHarness } from "../support/harness.ts";
+import { startSignalbox } from "../support/processes.ts";
+import { openFromText } from "../unit/worker/crypto/second-opener.ts";
+
+let harness: Harness;
+let world: World;
+/** What the slots hold now. */
+const slots: Record<string, string> = { ACCESS_KEY_ENCRYPTION: defaultVars.ACCESS_KEY_ENCRYPTION };
+const keyCount = 130;
+
+beforeAll(async () => {
+  harness = await startHarness();
+  world = await createWorld(harness);
+  for (let at = 0; at < keyCount; at++)
+    await addKey(world, `key-${at}`, { type: "string", value: `value-${at}-secret` });
+});
+afterAll(() => harness.close());
+
+const call = (method: string, path: string, body?: unknown) =>
+  world.as(world.owner, method, `/api/v1/sealing${path}`, body);
+const status = async () => (await call("GET", "")).body;
+const command = (args: string[], extra: Record<string, string> = {}) =>
+  startSignalbox(args, { SIGNALBOX_URL: harness.url.origin, SIGNALBOX_TOKEN: world.owner, ...extra });
+
+async function deploy(changed: Record<string, string>): Promise<void> {
+  Object.assign(slots, changed);
+  await harness.deploy(slots);
+}
+
+/** A new key in the idle slot, known to the Worker. */
+async function putNew(): Promise<{ from: string; to: string }> {
+  const before = await status();
+  const current = before.items.find((key: { state: string }) => key.state === "seals").slot;
+  const idle = current === "ACCESS_KEY_ENCRYPTION" ? "ACCESS_KEY_ENCRYPTION_2" : "ACCESS_KEY_ENCRYPTION";
+  await deploy({ [idle]: newSealingKey() });
+  const to = (await status()).items.find((key: { state: string }) => key.state === "new").key_id;
+  return { from: before.seals_with, to };
+}
+
+/** Every record opens by the second implementation, under the key that seals, to the bytes that were stored. */
+async function everyRowOpens(expected: (name: string) => string): Promise<void> {
+  const { seals_with, items } = await status();
+  const { slot } = items.find((key: { key_id: string }) => key.key_id === seals_with);
+  const key = Buffer.from(slots[slot] ?? "", "base64");
+  const { results } = await harness.db.prepare("SELECT * FROM access_keys").all<Record<string, unknown>>();
+  expect(results.length).toBeGreaterThanOrEqual(keyCount);
+  for (const row of results) {
+    const opened = openFromText(key, Uint8Array.from(row.sealed as number[]), {
+      purpose: "access_key",
+      projectId: String(row.project_id),
+      recordId: String(row.id),
+      secretVersion: Number(row.secret_version),
+      type: String(row.type),
+    });
+    expect(JSON.parse(opened.toString())).toEqual({ type: "string", value: expected(String(row.name)) });
+  }
+}
+async function resealAll(): Promise<void> {
+  let after: string | null = null;
+  do {
+    const { status: answered, body }: { status: number; body: { next: string | null } } = await call(
+      "POST",
+      "/reseal",
+      { after },
+    );
+    expect(answered).toBe(200);
+    after = body.next;
+  } while (after !== null);
+}
+
+const storedIn = (name: string) => `value-${name.slice(4)}-secret`;
+
+it("under concurrent writers, two runs at once and runs killed in the middle, every row opens in each of 3 trials", async () => {
+  for (let trial = 0; trial < 3; trial++) {
+    const change = await putNew();
+    let isOver = false;
+    const writes = (async () => {
+      for (let at = 0; !isOver; at++) {
+        const name = `key-w${trial}-${at}`;
+        const made = await world.as(world.owner, "POST", `/api/v1/projects/${world.projectId}/keys`, {
+          name,
+          secret: { type: "string", value: storedIn(name) },
+        });
+        expect([201, 503]).toContain(made.status);
+      }
+    })();
+    expect((await call("POST", "/switch", change)).status).toBe(200);
+    expect((await call("POST", "/switch", change)).status).toBe(200);
+    const killed = command(["rotate", "sealing-key", "--no-escrow"], { SIGNALBOX_WRANGLER: "/bin/false" });
+    const other = resealAll();
+    await sleep(900 + 150 * trial);
+    killed.kill("SIGKILL");
+    await Promise.all([killed.ended, other]);
+    await resealAll();
+    isOver = true;
+    await writes;
+    await everyRowOpens(storedIn);
+    const old = (await status()).items.find((key: { key_id: string }) => key.key_id === change.from);
+    expect(old).toMatchObject({ state: "safe_to_remove", access_keys: 0, job_specs: 0 });
+  }
+});
+
+it("a key that sealed before never seals again, and a switch from another key than the one that seals is refused", async () => {
+  const { seals_with, items } = await status();
+  const old = items.find((key: { state: string }) => key.state === "safe_to_remove").key_id;
+  for (const from of [seals_with, old]) {
+    const refused = await call("POST", "/switch", { from, to: old });
+    expect([refused.status, refused.body.code]).toEqual([409, "conflict"]);
+  }
+  expect((await status()).seals_with).toBe(seals_with);
+});
+
+it("check names the record that was altered, with exit code 1 and an audit event once it is met by a re-sealing", async () => {
+  const clean = await command(["sealing", "check"]).ended;
+  expect(clean.code, clean.stderr).toBe(0);
+  expect(clean.stdout).toContain("SAFE TO REMOVE");
+  await harness.db.prepare("UPDATE access_keys SET secret_version = 9 WHERE name = 'key-5'").run();
+  const { id } =
+    (await harness.db.prepare("SELECT id FROM access_keys WHERE name = 'key-5'").first<{ id: string }>()) ?? {};
+  const altered = await command(["sealing", "check"]).ended;
+  expect(altered.code).toBe(1);
+  expect(altered.stdout).toContain(`does not open: access_keys ${id}`);
+  await call("POST", "/switch", await putNew());
+  await resealAll();
+  const events = (await world.as(world.owner, "GET", `/api/v1/audit?key_id=${id}`)).body.items;
+  expect(events.map(({ action }: { action: string }) => action)).toContain("sealed.unreadable");
+  // What did not open still rests under its key, which therefore must not be removed.
+  expect((await status()).items.filter((key: { state: string }) => key.state === "retired")).toHaveLength(1);
+});
