@@ -44,11 +44,13 @@ function runJob(command: string) {
 it("our command prints a token for the audience that a profile allows, and the log shows none of it", async () => {
   const profile = ["identity-profile", "create", "vault", "--project", "web", "--audience", "vault", "--subject", "id"];
   expect((await signalbox(profile, cli)).code).toBe(0);
-  const request = '"$NODE" "$ROOT/src/cli/main.ts" token request --audience vault --subject id';
+  const request = '"$NODE" "$ROOT/src/cli/main.ts" token --audience vault --subject id';
   const { stdout, code } = await runJob(
     [
       `T=$(${request}) && echo "token $T"`,
       'cut -d. -f2 <<< "$T" | tr _- /+ | base64 -d 2>/dev/null | grep -o \'"aud":"vault"\'',
+      `F=$(${request} --format file) && stat -c %a "$F" && grep -c [e]yJ "$F"`,
+      `${request} --refresh ~/r & until [ -s ~/r ]; do sleep 0.1; done; grep -c [e]yJ ~/r; kill $!`,
       `${request} --output ~/t --format gcp && stat -c %a ~/t && grep -c id_token ~/t`,
     ].join("\n"),
   );
@@ -56,6 +58,8 @@ it("our command prints a token for the audience that a profile allows, and the l
   expect(stdout).toContain("token ***");
   expect(stdout).toContain('"aud":"vault"');
   expect(stdout).toContain("600\n1\n");
+  expect(stdout.match(/^600$/gm)).toHaveLength(2);
+  expect(stdout.match(/^1$/gm)).toHaveLength(3);
   expect(stdout).not.toContain("eyJ");
 });
 

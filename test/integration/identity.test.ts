@@ -1,8 +1,10 @@
-/** The identity token: what it claims, what is published to check it by, and that two foreign libraries agree. */
+/** The identity token: what it claims, what is published to check it by, and that four foreign libraries agree. */
 import { createHash, createHmac, createPublicKey, generateKeyPairSync, randomUUID } from "node:crypto";
 import { JwtVerifier } from "aws-jwt-verify";
+import { createVerifier } from "fast-jwt";
 import jwt from "jsonwebtoken";
 import jwksRsa from "jwks-rsa";
+import * as openid from "openid-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DiscoveryDocument, IdentityClaims, PublicJwk } from "../../src/protocol/identity.ts";
 import { call, createWorld, envOf, everyRoute, fetchJob, finishJob, sha, takeJob, type World } from "../support/api.ts";
@@ -53,9 +55,35 @@ async function byAws(jws: string) {
   return verifier.verify(jws);
 }
 
+async function byFastJwt(jws: string) {
+  const { keys } = (await wellKnown("jwks.json")).body;
+  const key = async ({ header }: { header: { kid?: string } }) => {
+    const jwk = keys.find(({ kid }: { kid: string }) => kid === header.kid);
+    if (jwk === undefined) throw new Error("unknown kid");
+    return createPublicKey({ key: jwk, format: "jwk" }).export({ type: "spki", format: "pem" }).toString();
+  };
+  const verify = createVerifier({ key, algorithms: ["RS256"], allowedIss: issuer, allowedAud: issuer });
+  return (await verify(jws)) as Record<string, unknown>;
+}
+
+/** As a certified client takes an ID token: our discovery document and keys, the token from a token endpoint. */
+async function byOpenidClient(jws: string) {
+  const metadata = { ...(await wellKnown("openid-configuration")).body, token_endpoint: `${issuer}/token` };
+  const config = new openid.Configuration(metadata, issuer, undefined, openid.None());
+  config[openid.customFetch] = async (url) => {
+    if (!url.endsWith("/token")) return harness.fetch(new URL(url).pathname);
+    return Response.json({ access_token: "x", token_type: "Bearer", id_token: jws });
+  };
+  openid.allowInsecureRequests(config);
+  openid.enableNonRepudiationChecks(config);
+  return (await openid.refreshTokenGrant(config, "x")).claims();
+}
+
 const libraries = [
   ["jsonwebtoken with jwks-rsa", byJsonwebtoken],
   ["aws-jwt-verify", byAws],
+  ["fast-jwt", byFastJwt],
+  ["openid-client", byOpenidClient],
 ] as const;
 
 describe("the claims", () => {

@@ -2,13 +2,17 @@
  * `signalbox token request`: inside a job, an identity token for an audience. It speaks to the address that the job
  * was handed, with the job's own request token; no API token is there, nor needed.
  */
-import { rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { systemClock } from "../../client/clock.ts";
 import { createTransport } from "../../client/transport.ts";
 import { SubjectForm, TokenAnswer } from "../../protocol/identity-profiles.ts";
 import { type Cli, messageOf, oneLine, secureOrigin } from "../context.ts";
 import { Failure, UsageError } from "../exit.ts";
+import { decodeToken } from "../identity-check.ts";
 import { collect, type Lifetime, lifetime, orNull } from "../options.ts";
 
 interface Options {
@@ -16,29 +20,41 @@ interface Options {
   lifetime?: Lifetime;
   subject?: string;
   awsTag?: string[];
-  format: "jwt" | "gcp";
+  format: "jwt" | "gcp" | "file";
   output?: string;
+  refresh?: string;
 }
 
 export function addRequestCommand(token: Command, cli: Cli): void {
   token
-    .command("request")
+    .command("request", { isDefault: true })
     .description("inside a job: an identity token of its own, masked in the job's log before it is printed")
     .option("--audience <audience>", "whom it is for (default: the issuer)")
     .option("--lifetime <time>", "such as 15m (default: what the identity profile allows, at most 1h)", lifetime)
     .addOption(new Option("--subject <form>", "form of its subject").choices(SubjectForm.options))
     .option("--aws-tag <claim>", "claim to hand to AWS as a session tag; repeatable", collect)
     .addOption(
-      new Option("--format <format>", "the token alone, or Google's executable-sourced credential")
-        .choices(["jwt", "gcp"])
+      new Option(
+        "--format <format>",
+        "jwt: the token; gcp: Google's executable-sourced credential; file: the path of a new file that holds it",
+      )
+        .choices(["jwt", "gcp", "file"])
         .default("jwt"),
     )
     .option("--output <file>", "write it there, mode 0600, in place of printing it")
+    .addOption(
+      new Option(
+        "--refresh <file>",
+        "write it there and go on writing new ones before they expire, until stopped",
+      ).conflicts(["output"]),
+    )
     .action(async (options: Options) => {
-      const value = await request(cli, options);
-      const text = options.format === "gcp" ? googleCredential(value) : value;
-      if (options.output === undefined) cli.output.line(text);
-      else await writeWhole(options.output, `${text}\n`);
+      if (options.refresh !== undefined) return await refresh(cli, options, options.refresh);
+      const text = formatted(await request(cli, options), options);
+      const path = options.output ?? (options.format === "file" ? await newPath(cli) : undefined);
+      if (path !== undefined) await writeWhole(path, `${text}\n`);
+      if (path === undefined) cli.output.line(text);
+      else if (options.format === "file") cli.output.line(path);
     });
 }
 
@@ -66,6 +82,27 @@ async function request(cli: Cli, options: Options): Promise<string> {
   };
   const answer = await transport.json(TokenAnswer, { method: "POST", path: new URL(url).pathname, body });
   return answer.value;
+}
+
+function formatted(token: string, { format }: Options): string {
+  return format === "gcp" ? googleCredential(token) : token;
+}
+
+/** In a folder of its own, which nobody else may enter; the job's folder for temporary files goes with the job. */
+async function newPath(cli: Cli): Promise<string> {
+  return join(await mkdtemp(join(cli.env.TMPDIR || tmpdir(), "signalbox-token-")), "token");
+}
+
+/** A new token when two thirds of the last one's life are over: a job may have three hundred, each lives minutes. */
+async function refresh(cli: Cli, options: Options, path: string): Promise<void> {
+  for (;;) {
+    const token = await request(cli, options);
+    await writeWhole(path, `${formatted(token, options)}\n`);
+    const { iat, exp } = decodeToken(token)?.claims ?? {};
+    if (typeof iat !== "number" || typeof exp !== "number") throw new Failure("the answer holds no token that ends");
+    cli.output.note(`${path} holds a token until ${new Date(exp * 1000).toISOString()}`);
+    await sleep(Math.max(1, ((exp - iat) * 2) / 3) * 1000, undefined, { signal: cli.signal });
+  }
 }
 
 /** Google's executable-sourced credentials (AIP-4117): what its libraries read from a program's standard output. */
