@@ -40,7 +40,9 @@ export function checkTransport(request: Wire, rules: TransportRules): URL | null
   if (!trustProxy && brokenTlsVersions.has(tlsVersion)) {
     throw new Fault("insecure_transport", "TLS under 1.2 is refused: it no longer protects the credential");
   }
-  if (url.host !== issuer.host && !(trustProxy && isLoopback(url))) {
+  // The proxy speaks plain HTTP to us, where :443, its own default port, would count as another host.
+  const host = trustProxy ? new URL(`https://${url.host}`).host : url.host;
+  if (host !== issuer.host && !(trustProxy && isLoopback(url))) {
     throw new Fault("misdirected", "this deployment answers for another host");
   }
   return null;

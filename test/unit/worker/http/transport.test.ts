@@ -18,6 +18,15 @@ function check(url: string, { headers = {}, method = "GET", tlsVersion, by = iss
   return checkTransport({ method, url, headers: new Headers(headers), cf }, { issuer: by, trustProxy });
 }
 
+test("behind a proxy the default port of HTTPS and capitals name the same host, as they do without one", async () => {
+  for (const url of ["http://ci.example.com:443/api", "http://CI.EXAMPLE.COM:443/", "http://ci.example.com/"]) {
+    expect(check(url, { trustProxy: true })).toBeNull();
+  }
+  for (const url of ["http://ci.example.com:444/", "http://ci.example.com./"]) {
+    expect(await faultOf(() => check(url, { trustProxy: true }))).toMatchObject({ code: "misdirected" });
+  }
+});
+
 describe("where the issuer is public", () => {
   test("https to its host passes, with or without the default port, however it is spelled", () => {
     for (const url of ["https://ci.example.com/api", "https://ci.example.com:443/", "https://CI.EXAMPLE.COM/"]) {
