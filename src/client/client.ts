@@ -251,6 +251,10 @@ function sealing(transport: Transport) {
     });
   return {
     status: () => transport.json(SealingStatus, { method: "GET", path: "/api/v1/sealing" }),
+    /** Reserves the idle slot; the same key may be said again. */
+    async begin(body: SealingSwitch): Promise<void> {
+      await transport.text({ method: "POST", path: "/api/v1/sealing/begin", body, repeatable: true });
+    },
     /** Said again, it changes nothing. */
     switchTo: (body: SealingSwitch) =>
       transport.json(SealingStatus, { method: "POST", path: "/api/v1/sealing/switch", body, repeatable: true }),

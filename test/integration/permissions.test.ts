@@ -304,6 +304,14 @@ const cases: Case[] = [
   ),
   plain("GET /api/v1/sealing", "sealing.read", "organization", 200, () => "/api/v1/sealing"),
   plain(
+    "POST /api/v1/sealing/begin",
+    "sealing.rotate",
+    "organization",
+    409,
+    () => "/api/v1/sealing/begin",
+    () => ({ from: "00".repeat(8), to: "11".repeat(8) }),
+  ),
+  plain(
     "POST /api/v1/sealing/switch",
     "sealing.rotate",
     "organization",

@@ -131,3 +131,13 @@ it("check names the record that was altered, with exit code 1 and an audit event
   // What did not open still rests under its key, which therefore must not be removed.
   expect((await status()).items.filter((key: { state: string }) => key.state === "retired")).toHaveLength(1);
 });
+
+it("of two rotations that begin together one may write the idle slot, and the other changes nothing", async () => {
+  const { seals_with: from } = await status();
+  const keys = ["aa".repeat(8), "bb".repeat(8)];
+  const begun = await Promise.all(keys.map((to) => call("POST", "/begin", { from, to })));
+  expect(begun.map((answer) => answer.status).sort()).toEqual([204, 409]);
+  const winner = keys[begun.findIndex((answer) => answer.status === 204)];
+  expect((await call("POST", "/begin", { from, to: winner })).status).toBe(204);
+  expect((await call("POST", "/begin", { from: winner, to: "cc".repeat(8) })).status).toBe(409);
+});

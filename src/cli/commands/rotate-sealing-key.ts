@@ -41,7 +41,7 @@ async function rotateSealingKey(cli: Cli, options: Options): Promise<void> {
   let step = nextSealingStep(before);
   if (typeof step === "string") throw new Failure(step);
   if (step.kind === "put") {
-    const idHex = await putNewKey(cli, client, step.slot, options);
+    const idHex = await putNewKey(cli, client, { from: before.seals_with, slot: step.slot }, options);
     if (idHex === null) return;
     step = { kind: "switch", key: await deployed(cli, client, idHex) };
   }
@@ -57,10 +57,17 @@ async function rotateSealingKey(cli: Cli, options: Options): Promise<void> {
 }
 
 /** The new key's id; null where somebody else is to put it. A copy is kept before anything depends on the key. */
-async function putNewKey(cli: Cli, client: Client, slot: string, options: Options): Promise<string | null> {
+async function putNewKey(
+  cli: Cli,
+  client: Client,
+  { from, slot }: { from: string; slot: string },
+  options: Options,
+): Promise<string | null> {
   const text = newSealingKey();
   const idHex = createHash("sha256").update(Buffer.from(text, "base64")).digest("hex").slice(0, 16);
   await escrowKey({ text, idHex }, options, cli.signal);
+  // Of two runs, one writes the slot; whoever thought for long over the copy may have been overtaken.
+  await client.sealing.begin({ from, to: idHex });
   if (options.print) {
     cli.output.note(`For ${slot}: the key ${idHex}. Put it there, then run this command again.`);
     cli.output.raw(`${text}\n`);
@@ -72,11 +79,6 @@ async function putNewKey(cli: Cli, client: Client, slot: string, options: Option
       `${options.keyFile} holds the key ${idHex} for ${slot}. Put it there, then run this command again.`,
     );
     return null;
-  }
-  // Whoever thought for long over the copy may have been overtaken: the slot may hold a key that seals by now.
-  const now = nextSealingStep(await client.sealing.status());
-  if (typeof now === "string" || now.kind !== "put" || now.slot !== slot) {
-    throw new Failure("another rotation has begun meanwhile: nothing was changed");
   }
   cli.output.note(`Writing the key ${idHex} into ${slot} through wrangler.`);
   await putSecret(cli, slot, text);

@@ -40,6 +40,23 @@ export function nextSealingKey(db: D1Database, key: SealingKey, selfTest: Bytes,
   ];
 }
 
+/** A wrangler that puts a secret is done long before; a run that was killed before it put its key holds up others so long. */
+const putMs = 10 * 60_000;
+
+/** Whether the idle slot is this rotation's to write: `from` seals still, and no other rotation is about to write it. */
+export async function claimIdleSlot(db: D1Database, claim: { from: string; keyId: Bytes; now: EpochMs }) {
+  const { meta } = await db
+    .prepare(
+      `INSERT INTO sealing_rotation (singleton, key_id, begun_at)
+       SELECT 1, ?1, ?2 WHERE (SELECT lower(hex(seals_with)) FROM sealing_state) = ?3
+       ON CONFLICT (singleton) DO UPDATE SET key_id = excluded.key_id, begun_at = excluded.begun_at
+       WHERE key_id = excluded.key_id OR begun_at < ?2 - ${putMs} OR key_id IN (SELECT key_id FROM sealing_keys)`,
+    )
+    .bind(claim.keyId, claim.now, claim.from)
+    .run();
+  return meta.changes > 0;
+}
+
 /** Whether an error is the triggers' word that this isolate sealed under a key that no longer seals. */
 export function isStaleSealingKey(error: unknown): boolean {
   return error instanceof Error && error.message.includes("stale sealing key");

@@ -110,6 +110,11 @@ export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** The bytes of a text of hex digits that a schema has let through. */
+export function fromHex(text: string): Bytes {
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
 /** RFC 4648 section 6 alphabet in lower case, without padding. */
 export function toBase32(bytes: Uint8Array): string {
   let bits = "";

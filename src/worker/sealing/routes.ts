@@ -1,6 +1,6 @@
 import { Problem } from "../../protocol/problem.ts";
 import { SealingBatch, SealingStatus, SealingSwitch, SealingWalk } from "../../protocol/sealing.ts";
-import { json } from "../http/reply.ts";
+import { empty, json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import type { SealingRotation } from "./sealing-rotation.ts";
 
@@ -14,6 +14,21 @@ export function sealingRoutes(rotation: SealingRotation): Route[] {
       summary: "Show every sealing key: what rests under it, which slot holds it here, whether it may be removed",
       answers: { 200: { description: "every key", schema: SealingStatus } },
       handle: async ({ principal }) => json(200, await rotation.status(principal)),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/sealing/begin",
+      access: "person",
+      summary: "Reserve the idle slot for a new sealing key, before you put it there",
+      body: SealingSwitch,
+      answers: {
+        204: { description: "it is yours", schema: null },
+        409: { description: "another rotation has begun, or another key seals", schema: Problem },
+      },
+      async handle({ principal, body }) {
+        await rotation.begin(principal, body);
+        return empty(204);
+      },
     }),
     route({
       method: "POST",

@@ -9,8 +9,8 @@ import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { type HeldKeys, sealSelfTest } from "../crypto/keyring.ts";
 import type { Sealer } from "../crypto/sealer.ts";
-import { nextSealingKey } from "../crypto/sealing-store.ts";
-import type { Bytes, Random } from "../lib/bytes.ts";
+import { claimIdleSlot, nextSealingKey } from "../crypto/sealing-store.ts";
+import { type Bytes, fromHex, type Random } from "../lib/bytes.ts";
 import { isGuardFailure, must } from "../lib/d1.ts";
 import { Fault, refusedField } from "../lib/fault.ts";
 import type { Clock } from "../lib/time.ts";
@@ -27,6 +27,11 @@ export interface SealingRotationPorts {
 
 export interface SealingRotation {
   status(person: Person): Promise<SealingStatus>;
+  /**
+   * Reserves the idle slot for `to`, before it is put there.
+   * @throws Fault `conflict` where another key than `from` seals, or another rotation is about to put its key.
+   */
+  begin(person: Person, request: SealingSwitch): Promise<void>;
   /**
    * Lets `to` seal from now on. Said again, it changes nothing.
    * @throws Fault `conflict` where another key than `from` seals, or `to` sealed before: a key never seals twice, so
@@ -45,6 +50,12 @@ export function createSealingRotation(ports: SealingRotationPorts): SealingRotat
     async status(person) {
       requireMay(person, "sealing.read", null);
       return loadSealingStatus(db, held);
+    },
+    async begin(person, { from, to }) {
+      requireMay(person, "sealing.rotate", null);
+      const keyId = fromHex(to);
+      if (await claimIdleSlot(db, { from, keyId, now: ports.clock() })) return;
+      throw new Fault("conflict", "another rotation has begun: let it end, or wait ten minutes if it was cut off");
     },
     async switchTo(person, request) {
       requireMay(person, "sealing.rotate", null);
