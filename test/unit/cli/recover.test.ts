@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { seal } from "../../../src/worker/crypto/sealing.ts";
 import { parseSealingKey } from "../../../src/worker/crypto/sealing-key.ts";
 import { systemRandom, toHex, utf8 } from "../../../src/worker/lib/bytes.ts";
@@ -11,6 +11,9 @@ import { systemRandom, toHex, utf8 } from "../../../src/worker/lib/bytes.ts";
 const root = join(import.meta.dirname, "../../..");
 const keyText = Buffer.alloc(32, 7).toString("base64");
 const secret = '{"type":"string","value":"pünktlich\\n"}';
+// Each runs whole processes, beside everything else that runs.
+vi.setConfig({ testTimeout: 60_000 });
+
 let folder: string;
 const at = (name: string) => join(folder, name);
 
