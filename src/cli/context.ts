@@ -78,7 +78,7 @@ export async function readToken(cli: Cli, file: string): Promise<SourcedToken> {
   return oneLine(await readInput(cli, file), file === "-" ? "standard input" : file);
 }
 
-async function tokenFor(cli: Cli, baseUrl: string): Promise<SourcedToken> {
+export async function tokenFor(cli: Cli, baseUrl: string): Promise<SourcedToken> {
   const file = cli.globals().tokenFile;
   if (file !== undefined) return await readToken(cli, file);
   const fromEnv = cli.env.SIGNALBOX_TOKEN;

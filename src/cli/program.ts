@@ -2,6 +2,7 @@
 import { Command, type OutputConfiguration } from "commander";
 import { addAgentCommands } from "./commands/agent.ts";
 import { addAgentTypeCommands } from "./commands/agent-type.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
 import { addIdentityProfileCommands } from "./commands/identity-profile.ts";
 import { addJobCommands } from "./commands/job.ts";
 import { addKeyCommands } from "./commands/key.ts";
@@ -46,6 +47,7 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
   const groups = [
     addStartCommand,
     addServeCommand,
+    addDoctorCommand,
     addProjectCommands,
     addKeyCommands,
     addAgentTypeCommands,

@@ -75,8 +75,14 @@ export const WhoAmI = z.object({
 /** Lists of a whole organization that may be narrowed to one project. */
 export const ProjectPage = Page.extend({ project_id: Id.optional() });
 
-/** POST /api/v1/socket-tickets: purposes `feed` and `probe` are reserved for the sockets of those names. A single-use credential for one websocket, since browsers cannot send headers. */
-export const SocketTicketCreate = z.strictObject({ purpose: z.literal("job"), job_id: Id });
+/**
+ * POST /api/v1/socket-tickets: a single-use credential for one websocket, since browsers cannot send headers.
+ * Purpose `feed` is reserved; `probe` opens a socket that echoes one message, for `signalbox doctor`.
+ */
+export const SocketTicketCreate = z.discriminatedUnion("purpose", [
+  z.strictObject({ purpose: z.literal("job"), job_id: Id }),
+  z.strictObject({ purpose: z.literal("probe") }),
+]);
 export type SocketTicketCreate = z.infer<typeof SocketTicketCreate>;
 
 /** Sent as a subprotocol beside `signalbox.v1`; in no URL. */

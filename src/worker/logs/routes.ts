@@ -16,6 +16,7 @@ import { utf8 } from "../lib/bytes.ts";
 import { bindingUnusable, Fault, notFound, unauthenticated } from "../lib/fault.ts";
 import { type Clock, toSeconds } from "../lib/time.ts";
 import { readPosition, readStartFrom } from "./append.ts";
+import { echoSocket } from "./echo-socket.ts";
 import { forwardPush, forwardViewer, type LogRoomStub, type LogRooms, roomOf } from "./log-access.ts";
 import { pageAsJson, pageAsText } from "./plain-read.ts";
 import { protocolHeader } from "./wire.ts";
@@ -89,10 +90,11 @@ function ticketRoute<Env>(ports: LogRoutesPorts<Env>): Route {
     method: "POST",
     path: "/api/v1/socket-tickets",
     access: "person",
-    summary: "Make a ticket that opens one socket on a job within 30 seconds",
+    summary: "Make a ticket that opens one socket, on a job or to be echoed, within 30 seconds",
     body: SocketTicketCreate,
     answers: { 201: { description: "made; shown this once", schema: SocketTicket } },
     async handle({ principal, body }) {
+      if (body.purpose === "probe") return json(201, await ports.tickets.createProbe(principal));
       const job = await requireReadable(ports, principal, body.job_id);
       return json(201, await ports.tickets.create(principal, job.id));
     },
@@ -105,7 +107,8 @@ function viewerRoute<Env>(ports: LogRoutesPorts<Env>): Route {
     method: "GET",
     path: "/api/ws",
     access: "socket",
-    summary: "Watch a job's log: a websocket for `job_id` from position `from` on (protocol/log-frames.ts)",
+    summary:
+      "Watch a job's log: a websocket for `job_id` from position `from` on (protocol/log-frames.ts); `probe=true` echoes",
     answers: {
       101: { description: "the log follows, in frames", schema: null },
       426: { description: "not a websocket upgrade", schema: null },
@@ -115,6 +118,7 @@ function viewerRoute<Env>(ports: LogRoutesPorts<Env>): Route {
         throw new Fault("upgrade_required", "a websocket is served here: ask for an upgrade");
       }
       requireOwnOrigin(request, ports.issuer);
+      if (url.searchParams.get("probe") === "true") return await openProbe(ports, request);
       const jobId = url.searchParams.get("job_id");
       const person = await requireViewer(ports, request, jobId ?? "");
       if (jobId === null) throw malformed("?job_id", "must name the job to watch");
@@ -153,6 +157,14 @@ function requireViewer<Env>({ accounts, tickets }: LogRoutesPorts<Env>, request:
   const ticket = offeredTicket(request.headers.get(protocolHeader));
   if (ticket === null) throw unauthenticated();
   return tickets.take(ticket, jobId);
+}
+
+/** On the path of the real sockets, or a proxy's rule for that path would go unseen. It touches no room. */
+async function openProbe<Env>({ tickets }: LogRoutesPorts<Env>, request: Request): Promise<Response> {
+  const ticket = offeredTicket(request.headers.get(protocolHeader));
+  if (ticket === null) throw unauthenticated();
+  await tickets.takeProbe(ticket);
+  return echoSocket();
 }
 
 function offeredTicket(protocols: string | null): string | null {
