@@ -69,7 +69,12 @@ async function takes(cloud: TrustCloud, refs: string[], where: Where): Promise<b
   const subjects = await Promise.all(
     exact.map(async (ref) => [ref, (await tokenOf({ ref }, "x", "semaphore")).sub] as const),
   );
-  const made = generateTrust(cloud, project, options(refs), Object.fromEntries(subjects));
+  const made = generateTrust(
+    cloud,
+    project,
+    options(refs),
+    Object.fromEntries(subjects.filter(([, sub]) => sub.includes("~"))),
+  );
   const byProfile =
     made.subject_form !== "id" || (!where.fork && refs.some((pattern) => matchesRef(pattern, where.ref)));
   const claims = await tokenOf(where, made.audience, byProfile ? made.subject_form : "semaphore");
