@@ -11,6 +11,9 @@ export const sha = "0123456789abcdef0123456789abcdef01234567";
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
 type Json = any;
 
+/** What answers: the harness, or anything that is reached as it is. */
+export type Server = Pick<Harness, "fetch" | "dispatch">;
+
 export interface Answer<Body = Json> {
   readonly status: number;
   readonly headers: Headers;
@@ -20,7 +23,7 @@ export interface Answer<Body = Json> {
 
 /** One HTTP call; `body` goes as JSON. The answer's body is parsed where it is JSON. */
 export async function call<Body = Json>(
-  harness: Harness,
+  harness: Server,
   token: string | null,
   method: string,
   path: string,
@@ -44,7 +47,7 @@ export async function call<Body = Json>(
   };
 }
 
-export async function bootstrap(harness: Harness): Promise<string> {
+export async function bootstrap(harness: Server): Promise<string> {
   const answer = await call(harness, null, "POST", "/api/v1/bootstrap", {
     bootstrap_token: bootstrapToken,
     organization: "acme",
@@ -54,8 +57,8 @@ export async function bootstrap(harness: Harness): Promise<string> {
 }
 
 /** An organization with an owner, the project `web` and the agent type `linux` that serves it. */
-export interface World {
-  readonly harness: Harness;
+export interface World<Reached extends Server = Harness> {
+  readonly harness: Reached;
   readonly owner: string;
   readonly projectId: string;
   readonly agentTypeId: string;
@@ -73,9 +76,10 @@ export interface World {
   startJob(over?: Record<string, unknown>): Promise<string>;
 }
 
-export async function createWorld(harness: Harness): Promise<World> {
+export async function createWorld<Reached extends Server>(harness: Reached): Promise<World<Reached>> {
   const owner = await bootstrap(harness);
-  const as: World["as"] = (token, method, path, body, headers) => call(harness, token, method, path, body, headers);
+  const as: World<Reached>["as"] = (token, method, path, body, headers) =>
+    call(harness, token, method, path, body, headers);
   const made = async (path: string, body: unknown) => {
     const answer = await as(owner, "POST", path, body);
     if (answer.status !== 201) throw new Error(`POST ${path} answered ${answer.status}: ${answer.text}`);
@@ -128,7 +132,7 @@ export function jobStart() {
   return { name: "Tests", ref: "refs/heads/main", sha, agent_type: "linux", spec: { commands: ["echo hi"] } };
 }
 
-export const sync = (world: World, agent: string, state: string, jobId = "", jobResult = "") =>
+export const sync = (world: World<Server>, agent: string, state: string, jobId = "", jobResult = "") =>
   world.as(agent, "POST", "/api/v1/self_hosted_agents/sync", {
     state,
     job_id: jobId,
@@ -137,7 +141,7 @@ export const sync = (world: World, agent: string, state: string, jobId = "", job
   });
 
 /** Takes the oldest job and fetches it, as an agent does; answers what it was handed. */
-export async function takeJob(world: World, agent: string) {
+export async function takeJob(world: World<Server>, agent: string) {
   const synced = await sync(world, agent, "waiting-for-jobs");
   if (synced.body.action !== "run-job") throw new Error(`sync answered ${synced.text}`);
   const jobId: string = synced.body.job_id;
@@ -147,7 +151,13 @@ export async function takeJob(world: World, agent: string) {
 }
 
 /** One NDJSON push. */
-export const push = (world: World, logToken: string, jobId: string, startFrom: number, events: readonly unknown[]) =>
+export const push = (
+  world: World<Server>,
+  logToken: string,
+  jobId: string,
+  startFrom: number,
+  events: readonly unknown[],
+) =>
   world.as(
     logToken,
     "POST",
@@ -170,7 +180,7 @@ export function comparable(answer: Pick<Answer, "text">): string {
 }
 
 /** Another project of the organization, for what must not reach over from one to the other. */
-export async function addProject(world: World, name: string): Promise<string> {
+export async function addProject(world: World<Server>, name: string): Promise<string> {
   const repository = { name, slug: `acme/${name}` };
   const answer = await world.as(world.owner, "POST", "/api/v1/projects", { name, repository });
   if (answer.status !== 201) throw new Error(`POST projects answered ${answer.status}: ${answer.text}`);
@@ -178,7 +188,7 @@ export async function addProject(world: World, name: string): Promise<string> {
 }
 
 /** Stores a key that any ref may use; answers its id. */
-export async function addKey(world: World, name: string, secret: Record<string, unknown>, over: object = {}) {
+export async function addKey(world: World<Server>, name: string, secret: Record<string, unknown>, over: object = {}) {
   const { projectId = world.projectId, ...rest } = over as { projectId?: string };
   const body = { name, secret, policy: { refs: ["refs/**"] }, ...rest };
   const answer = await world.as(world.owner, "POST", `/api/v1/projects/${projectId}/keys`, body);
@@ -191,11 +201,11 @@ export function jobWithKeys(...keys: string[]) {
   return { ...jobStart(), spec: { commands: ["true"], keys: keys.map((key) => ({ key })) } };
 }
 
-export const fetchJob = (world: World, agent: string, jobId: string) =>
+export const fetchJob = (world: World<Server>, agent: string, jobId: string) =>
   world.as(agent, "GET", `/api/v1/self_hosted_agents/jobs/${jobId}`);
 
 /** Ends the agent's job as the agent does, so that the agent takes the next. */
-export async function finishJob(world: World, agent: string, jobId: string, result = "passed") {
+export async function finishJob(world: World<Server>, agent: string, jobId: string, result = "passed") {
   await sync(world, agent, "running-job", jobId);
   const answer = await sync(world, agent, "finished-job", jobId, result);
   if (answer.status !== 200) throw new Error(`sync answered ${answer.status}: ${answer.text}`);

@@ -55,7 +55,13 @@ it("docs/architecture.md names every folder of the Worker, and no other", () => 
 
 it("every npm script that the documents tell a reader to run exists", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  const documents = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/guides/deploying.md"];
+  const documents = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/guides/deploying.md",
+    "docs/guides/behind-a-proxy.md",
+  ];
   const named = documents.flatMap((path) =>
     [...read(path).matchAll(/npm run (?:--silent )?([a-z0-9:-]+)/g)].map(([, name]) => name ?? ""),
   );
@@ -64,7 +70,13 @@ it("every npm script that the documents tell a reader to run exists", () => {
 });
 
 it("every local link in the documents leads somewhere", () => {
-  const documents = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "docs/architecture.md"];
+  const documents = [
+    "README.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/guides/behind-a-proxy.md",
+  ];
   for (const path of documents) {
     for (const [, target = ""] of read(path).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
       expect(() => read(join(path, "..", target)).length, `${path}: ${target}`).not.toThrow(/ENOENT/);

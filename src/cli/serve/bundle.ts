@@ -1,6 +1,6 @@
 /** What workerd is given: the Worker as one file, made as a deployment makes it, and the facts of wrangler.toml. */
 import { execFile } from "node:child_process";
-import { copyFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Unstable_Config, unstable_readConfig } from "wrangler";
@@ -22,13 +22,24 @@ export function readWorkerToml(): WorkerToml {
   };
 }
 
-/** Writes `worker.js` and `migrator.js` into the folder. @throws Failure with what the bundler says. */
-export async function bundleInto(folder: string, env: NodeJS.ProcessEnv): Promise<void> {
+/** Writes `worker.js` and `migrator.js` into the folder, and nothing elsewhere. @throws Failure with the bundler's word. */
+export async function bundleInto(folder: string, toml: WorkerToml, env: NodeJS.ProcessEnv): Promise<void> {
   const wrangler = join(repositoryRoot, "node_modules/wrangler/bin/wrangler.js");
   const made = join(folder, "bundle");
-  const args = [wrangler, "deploy", "--dry-run", "--outdir", made, "--config", configFile];
+  // A configuration of its own: the bundler writes beside it, and the checkout may be read-only.
+  const config = join(folder, "bundle.json");
+  await writeFile(
+    config,
+    JSON.stringify({
+      name: "signalbox",
+      main: join(repositoryRoot, "src/worker/index.ts"),
+      compatibility_date: toml.compatibilityDate,
+      compatibility_flags: toml.compatibilityFlags,
+    }),
+  );
+  const args = [wrangler, "deploy", "--dry-run", "--outdir", made, "--config", config];
   try {
-    await promisify(execFile)(process.execPath, args, { env, cwd: repositoryRoot });
+    await promisify(execFile)(process.execPath, args, { env, cwd: folder });
   } catch (error) {
     throw new Failure(`the Worker could not be bundled:\n${messageOf(error)}`);
   }

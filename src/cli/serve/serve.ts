@@ -77,7 +77,7 @@ async function prepare(cli: Cli, serving: Serving, secrets: Secrets) {
   const storage = join(folder.path, "storage");
   for (const path of [site, storage]) await mkdir(path, { recursive: true, mode: 0o700 });
   const env = { ...childEnvironment(cli.env), WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: join(site, "logs") };
-  await bundleInto(site, env);
+  await bundleInto(site, toml, env);
   const files = { server: join(site, "server.capnp"), migrator: join(site, "migrator.capnp") };
   const socket = join(site, "migrator.sock");
   const vars = { ISSUER: issuer, SETTINGS: settings, TRUST_PROXY: isLoopback(new URL(issuer)) ? "off" : "on" };

@@ -1,0 +1,230 @@
+/** The Worker as `npm run serve` runs it, behind real nginx, Apache and HAProxy: the seed's configurations, and ours. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { follow } from "../../src/client/follow.ts";
+import { ticketSockets } from "../../src/client/socket.ts";
+import { call, createWorld, finishJob, output, push, type Server, takeJob, type World } from "../support/api.ts";
+import { defaultVars } from "../support/harness.ts";
+import { type Running, startSignalbox } from "../support/processes.ts";
+import {
+  freePort,
+  host,
+  makeCertificate,
+  missingPrograms,
+  type ProxyName,
+  proxies,
+  type ReverseProxy,
+  startProxy,
+} from "../support/proxies.ts";
+
+const missing = missingPrograms();
+if (missing.length > 0)
+  process.stderr.write(`the proxies' tests are left out: install ${missing.join(", ")} (Debian's packages)\n`);
+// CI leaves nothing out: there the first test fails for want of the program.
+const runs = missing.length === 0 || process.env.CI === "true";
+
+let folder: string;
+let server: Running;
+let world: World<Server>;
+const fronts = new Map<ProxyName, ReverseProxy>();
+
+describe.runIf(runs)("behind a proxy", () => {
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "signalbox-proxies-"));
+    makeCertificate(folder);
+    const data = join(folder, "data");
+    const port = await freePort();
+    server = startSignalbox(["serve", "--data", prepared(data), "--port", String(port), "--issuer", `https://${host}`]);
+    await server.printed(/Signalbox answers on/);
+    const direct = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init);
+    world = await createWorld({ fetch: direct, dispatch: direct });
+    for (const name of proxies) fronts.set(name, await startProxy(name, port, folder));
+  });
+  afterAll(async () => {
+    for (const proxy of fronts.values()) await proxy.stop();
+    server?.kill("SIGTERM");
+    await server?.ended;
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  describe.each(proxies)("%s", (name) => {
+    it("health is reached, with HSTS of a year, and an API call with its token", async () => {
+      const health = await front(name).fetch("/api/health");
+      expect([health.status, await health.json()]).toEqual([200, { status: "ok", problems: [] }]);
+      expect(health.headers.get("strict-transport-security")).toContain("max-age=31536000");
+      const headers = { authorization: `Bearer ${world.owner}` };
+      expect((await front(name).fetch("/api/v1/projects", { headers })).status).toBe(200);
+      expect((await front(name).fetch("/api/v1/projects")).status).toBe(401);
+    });
+
+    it("a job's log is followed to its end through wss, on /api/ws and on /api/ws/", async () => {
+      for (const path of ["/api/ws", "/api/ws/"]) {
+        const { jobId, agent, logToken } = await runningJob(front(name));
+        const through = { ...world, as: asThrough(front(name)) };
+        const texts: string[] = [];
+        let end: unknown = null;
+        await push(through, logToken, jobId, 0, [output("early\n")]);
+        for await (const record of followed(front(name), jobId, path)) {
+          if (record.kind === "event" && record.event.event === "cmd_output") texts.push(record.event.output);
+          if (record.kind === "event" && record.position === 0) {
+            await push(through, logToken, jobId, 1, [output("late\n")]);
+            await finishJob(through, agent, jobId);
+          }
+          if (record.kind === "end") end = record;
+        }
+        expect(texts).toEqual(["early\n", "late\n"]);
+        expect(end).toMatchObject({ result: "passed" });
+      }
+    });
+
+    it("a body in chunks without Content-Length is taken, and its limit counts the bytes that came", async () => {
+      const headers = { authorization: `Bearer ${world.owner}`, "content-type": "application/json" };
+      const post = (parts: string[]) =>
+        front(name).send(
+          { method: "POST", path: "/api/v1/tokens", headers: { ...headers, "transfer-encoding": "chunked" } },
+          parts,
+        );
+      const made = await post(['{"name":"chunked",', '"role":"guest"}']);
+      expect([made.status, JSON.parse(made.text).name]).toEqual([201, "chunked"]);
+      const tooLarge = await post(Array.from({ length: 1100 }, () => " ".repeat(1024)));
+      expect(tooLarge.status).toBe(413);
+    });
+
+    it("no SQL explorer answers, whatever Host is asked for", async () => {
+      const sql = JSON.stringify({ sql: "SELECT name FROM projects" });
+      for (const asked of ["localhost", "127.0.0.1", host]) {
+        for (const path of [
+          "/cdn-cgi/explorer/api/d1/database",
+          "/cdn-cgi/explorer/api/d1/database/DB/raw",
+          "/cdn-cgi/mf/scheduled",
+        ]) {
+          const headers = { host: asked, "content-type": "application/json", "content-length": String(sql.length) };
+          for (const method of ["GET", "POST"]) {
+            const sent = method === "GET" ? { path, headers: { host: asked } } : { path, method, headers };
+            const answer = await front(name).send(sent, method === "GET" ? [] : [sql]);
+            expect([asked, path, answer.status]).toEqual([asked, path, expect.toSatisfy((status) => status >= 400)]);
+            // The project's repository is the canary: whoever reads the database sees it.
+            expect(answer.text).not.toContain("acme/web");
+          }
+        }
+      }
+    });
+  });
+
+  it("a quiet log's socket stays open for two minutes behind each of them, and then tells the end", async () => {
+    const ends = proxies.map(async (name) => {
+      const { jobId, agent } = await runningJob(front(name));
+      let interruptions = 0;
+      const records = followed(front(name), jobId, "/api/ws", () => interruptions++);
+      const ended = (async () => {
+        for await (const record of records) if (record.kind === "end") return record.result;
+        return "broken off";
+      })();
+      await new Promise((resolve) => setTimeout(resolve, 120_000));
+      await finishJob(world, agent, jobId);
+      return [name, await ended, interruptions];
+    });
+    expect(await Promise.all(ends)).toEqual(proxies.map((name) => [name, "passed", 0]));
+  }, 180_000);
+
+  it("what a client says of its own address, or in Cloudflare's name, does not pass a hardened proxy", async () => {
+    const seen: Record<string, unknown>[] = [];
+    const upstream = createServer((request, response) => {
+      seen.push(request.headers);
+      response.end("{}");
+    }).listen(0, "127.0.0.1");
+    await new Promise((resolve) => upstream.once("listening", resolve));
+    const address = upstream.address();
+    const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+    const forged = Object.fromEntries(
+      [
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "forwarded",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "cf-ray",
+        "cf-visitor",
+        "cf-ipcountry",
+        "mf-cf-blob",
+        "mf-original-url",
+        "mf-original-hostname",
+      ].map((each) => [each, "forged.example"]),
+    );
+    const hardened = mkdtempSync(join(tmpdir(), "signalbox-hardened-"));
+    makeCertificate(hardened);
+    for (const name of ["nginx.conf", "apache.conf", "haproxy.cfg"] as const) {
+      const proxy = await startProxy(name, port, hardened);
+      await proxy.send({ path: "/api/health", headers: { ...forged, authorization: "Bearer kept" } });
+      await proxy.stop();
+      const headers = seen.pop() ?? {};
+      expect(Object.entries(headers).filter(([, value]) => String(value).includes("forged"))).toEqual([]);
+      expect(headers).toMatchObject({
+        authorization: "Bearer kept",
+        "x-real-ip": "127.0.0.1",
+        "x-forwarded-proto": "https",
+      });
+    }
+    upstream.close();
+    rmSync(hardened, { recursive: true });
+  });
+
+  it("nothing of the folder but its secrets file holds a secret, and the Worker's process no argument with one", () => {
+    const secrets = readFileSync(join(folder, "data/secrets.env"), "utf8");
+    const configuration = readFileSync(join(folder, "data/server/server.capnp"), "utf8");
+    for (const [, value = ""] of secrets.matchAll(/='(.+)'/g)) expect(configuration).not.toContain(value);
+  });
+});
+
+function front(name: ProxyName): ReverseProxy {
+  const proxy = fronts.get(name);
+  if (proxy === undefined)
+    throw new Error(`${name} is not up${missing.length > 0 ? `: install ${missing.join(", ")}` : ""}`);
+  return proxy;
+}
+
+/** The folder with the harness's own secrets in it, so that the tests know the bootstrap token. */
+function prepared(data: string): string {
+  rmSync(data, { recursive: true, force: true });
+  const { ACCESS_KEY_ENCRYPTION, SIGNING_KEY_1, BOOTSTRAP_TOKEN } = defaultVars;
+  const lines = Object.entries({ ACCESS_KEY_ENCRYPTION, SIGNING_KEY_1, BOOTSTRAP_TOKEN });
+  mkdirSync(data, { mode: 0o700 });
+  writeFileSync(join(data, "secrets.env"), lines.map(([key, value]) => `${key}='${value}'\n`).join(""), {
+    mode: 0o600,
+  });
+  return data;
+}
+
+const asThrough =
+  (proxy: ReverseProxy): World<Server>["as"] =>
+  (token, method, path, body, headers) =>
+    call({ fetch: proxy.fetch, dispatch: proxy.fetch }, token, method, path, body, headers);
+
+async function runningJob(proxy: ReverseProxy) {
+  const through = { ...world, as: asThrough(proxy) };
+  const agent = await world.agent();
+  await world.startJob();
+  const { jobId, logToken } = await takeJob(through, agent);
+  return { jobId, agent, logToken };
+}
+
+function followed(proxy: ReverseProxy, jobId: string, path: string, onInterruption = () => undefined as unknown) {
+  const ticketFor = async (watched: string): Promise<string> => {
+    const wished = { purpose: "job", job_id: watched };
+    const made = await asThrough(proxy)(world.owner, "POST", "/api/v1/socket-tickets", wished);
+    if (made.status !== 201) throw new Error(`a ticket was refused: ${made.text}`);
+    return made.body.ticket;
+  };
+  class OnPath extends proxy.socketClass {
+    constructor(url: string, protocols: string[]) {
+      super(url.replace("/api/ws", path), protocols);
+    }
+  }
+  const sockets = ticketSockets(OnPath as never, ticketFor);
+  return follow({ baseUrl: `https://${host}`, jobId, sockets, onInterruption });
+}
