@@ -25,6 +25,8 @@ export const limits = {
   viewersPerPrincipal: 10,
   /** Seconds after which a viewer that acknowledges nothing is closed, resumably. */
   viewerStallSeconds: 60,
+  /** Seconds between two looks at whether a viewer may still see its job. */
+  viewerCheckSeconds: 60,
   /** Part of one event that is larger than a row. D1 and Durable Object rows end at 2 MB. */
   logPartBytes: 1024 * 1024,
   /** The secret material of one access key. */

@@ -26,6 +26,7 @@ import { systemClock } from "./lib/time.ts";
 import { roomOf } from "./logs/log-access.ts";
 import { encodeMasks, masksContext } from "./logs/needles.ts";
 import type { LogRoomPorts } from "./logs/ports.ts";
+import { whoMayWatch } from "./logs/viewing-rights.ts";
 import { createProjects, type Projects } from "./projects/projects.ts";
 import { createSealingRotation, type SealingRotation } from "./sealing/sealing-rotation.ts";
 import { createTrust, type Trust } from "./trust/trust.ts";
@@ -133,6 +134,7 @@ export function logRoomPorts(env: Env): LogRoomPorts {
     clock: systemClock,
     logBytesMax: settings.log_bytes_max,
     openMasks: async (sealed, context) => openHeld((await readConfig(env)).sealing, sealed, context),
+    whoMayWatch: (jobId, principalIds, now) => whoMayWatch(env.DB, jobId, principalIds, now),
     enforceDeadlines: (jobId, now) => enforceDeadlines(env.DB, jobId, now, deadlines),
   };
 }

@@ -283,11 +283,34 @@ describe("viewers", () => {
     await stalled.until((viewer) => viewer.closed?.code === 4100, "closed with 4100");
     await push(job, 5, lines(5, 7));
     await good.until((viewer) => viewer.position === 7, "goes on");
-    // Nobody owes any more: the slot is the deadline's again.
     await job.call("plant", { forwardMs: 200_000 });
     await job.call("ring");
-    expect((await job.call("planted")).alarm).toBeGreaterThan(Date.now() + 3_000_000);
     expect(good.closed).toBeUndefined();
+  });
+
+  it("that may no longer see the job are cut off at the next look, and nobody is while that cannot be asked", async () => {
+    const job = await newJob();
+    await push(job, 0, lines(0, 5));
+    const barred = new TestViewer(job, 0, { who: "barred" });
+    const welcome = new TestViewer(job, 0, { who: "welcome" });
+    await barred.until((viewer) => viewer.position === 5, "five lines");
+    await welcome.until((viewer) => viewer.position === 5, "five lines");
+    // Neither owes anything: the alarm rings for the look alone.
+    expect((await job.call("planted")).alarm).toBeLessThanOrEqual(Date.now() + 60_000);
+    await job.call("plant", { forwardMs: 61_000, barred: null });
+    await job.call("ring");
+    await push(job, 5, lines(5, 7));
+    await barred.until((viewer) => viewer.position === 7, "goes on");
+    await job.call("plant", { forwardMs: 122_000, barred: ["barred"] });
+    await job.call("ring");
+    await barred.until((viewer) => viewer.closed?.code === 4004, "closed with 4004");
+    await push(job, 7, lines(7, 9));
+    await welcome.until((viewer) => viewer.position === 9, "goes on");
+    expect(barred.position).toBe(7);
+    await job.call("plant", { forwardMs: 200_000, barred: ["barred", "welcome"] });
+    await job.call("ring");
+    // Nobody watches any more: the slot is the deadline's again.
+    expect((await job.call("planted")).alarm).toBeGreaterThan(Date.now() + 3_000_000);
   });
 
   it("that send anything but an honest acknowledgement are closed", async () => {
@@ -483,7 +506,6 @@ describe("pushes", () => {
 describe("the deadline", () => {
   it("is asked for when it is due, put off as told, tried again when it could not be asked, and ends the log", async () => {
     const job = await newJob({ armed: false });
-    const viewer = new TestViewer(job, 0);
     await job.call("setAlarm", { at: Date.now() + 60_000 });
     await job.call("ring");
     expect((await job.call("planted")).asked).toEqual([]);
@@ -494,6 +516,8 @@ describe("the deadline", () => {
     await job.call("plant", { forwardMs: 80_000, verdict: { kind: "wait", until: later } });
     await job.call("ring");
     expect(await job.call("planted")).toMatchObject({ asked: [job.id, job.id], alarm: later });
+    // From here on only: who watches is looked at every minute, in the same slot.
+    const viewer = new TestViewer(job, 0);
     await job.call("plant", {
       forwardMs: 7_200_000,
       verdict: { kind: "finished", result: "failed", notice: "too long" },

@@ -21,7 +21,7 @@ export function addLogsCommand(program: Command, cli: Cli): void {
     .command("logs")
     .description("a job's log; --json prints one record a line")
     .argument("<job>", "its id")
-    .option("--follow", "live, until the log ends")
+    .option("-f, --follow", "live, until the log ends")
     .option("--from <n>", "position of the first event", wholeNumber, 0)
     .option("--raw", "commands and output exactly as the job made them, control sequences included")
     .option("--exit-status", "exit 1 unless the job passed")

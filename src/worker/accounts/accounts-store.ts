@@ -57,6 +57,15 @@ export async function findLiveToken(db: D1Database, digest: Bytes, now: EpochMs)
   return row === null ? null : toToken(row);
 }
 
+/** Those of these tokens that are neither revoked nor ended, in no order. */
+export async function listLiveTokens(db: D1Database, ids: readonly string[], now: EpochMs): Promise<ApiToken[]> {
+  const { results } = await db
+    .prepare(`SELECT ${tokenColumns} FROM api_tokens WHERE id IN (SELECT value FROM json_each(?1)) AND ${liveToken}`)
+    .bind(JSON.stringify(ids), now)
+    .all<TokenRow>();
+  return results.map(toToken);
+}
+
 export async function findToken(db: D1Database, id: string): Promise<Made<ApiToken> | null> {
   const row = await db.prepare(`SELECT ${tokenColumns} FROM api_tokens WHERE id = ?`).bind(id).first<TokenRow>();
   if (row === null) return null;

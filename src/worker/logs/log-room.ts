@@ -59,7 +59,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     this.#masking = new Masking(this.#store);
     this.#viewers = new Viewers(ctx, this.#store, {
       clock: () => this.ports.clock(),
-      onOwing: () => this.#watchStalls(),
+      onWatched: () => this.#watchViewers(),
     });
   }
 
@@ -143,7 +143,10 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     await this.#enforceDeadlines();
     const { sweepAt } = this.#store.state();
     const now = this.ports.clock();
-    if (sweepAt !== null && sweepAt <= now) this.#store.setSweep(this.#viewers.sweep(now));
+    if (sweepAt !== null && sweepAt <= now) {
+      await this.#expelWhoMayNot(now);
+      this.#store.setSweep(this.#viewers.sweep(now));
+    }
     this.#schedule();
   }
 
@@ -253,9 +256,24 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     await this.setAlarm(Math.max(verdict.until, plusSeconds(now, 1)) as EpochMs);
   }
 
-  #watchStalls(): void {
+  /** Where it cannot be asked they stay until it can: a database that is away must not cut everybody off. */
+  async #expelWhoMayNot(now: EpochMs): Promise<void> {
+    const jobId = this.#store.state().armed?.jobId ?? this.ctx.id.name;
+    const asked = this.#viewers.principals();
+    if (jobId === undefined || asked.length === 0) return;
+    try {
+      const allowed = await this.ports.whoMayWatch(jobId, asked, now);
+      this.#viewers.expel(asked.filter((principalId) => !allowed.has(principalId)));
+    } catch (cause) {
+      report("whether a log's viewers may still watch it could not be looked up", cause);
+    }
+  }
+
+  #watchViewers(): void {
     if (this.#store.state().sweepAt !== null) return;
-    this.#store.setSweep(plusSeconds(this.ports.clock(), limits.viewerStallSeconds));
+    this.#store.setSweep(
+      plusSeconds(this.ports.clock(), Math.min(limits.viewerStallSeconds, limits.viewerCheckSeconds)),
+    );
     this.#schedule();
   }
 

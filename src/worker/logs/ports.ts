@@ -15,6 +15,8 @@ export interface LogRoomPorts {
   readonly openMasks: (sealed: Bytes, context: SealContext) => Promise<Bytes>;
   /** Decides time limit and lost agent. Idempotent: an alarm may ring twice. */
   readonly enforceDeadlines: (jobId: string, now: EpochMs) => Promise<DeadlineVerdict>;
+  /** Which of these principals may watch the job's log now. */
+  readonly whoMayWatch: (jobId: string, principalIds: readonly string[], now: EpochMs) => Promise<ReadonlySet<string>>;
   /** Stored bytes per job. */
   readonly logBytesMax: number;
 }

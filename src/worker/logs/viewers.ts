@@ -4,7 +4,7 @@
  */
 import { limits } from "../../protocol/limits.ts";
 import { closeCodes, encodeFrame, type FrameHeader, socketPing, socketPong } from "../../protocol/log-frames.ts";
-import type { Clock, EpochMs } from "../lib/time.ts";
+import { type Clock, type EpochMs, plusSeconds } from "../lib/time.ts";
 import { type Cursor, cursorAt, type FrameDraft, nextFrame } from "./cursor.ts";
 import type { LogStore } from "./log-store.ts";
 import {
@@ -32,14 +32,14 @@ export class Viewers {
   readonly #ctx: DurableObjectState;
   readonly #store: LogStore;
   readonly #clock: Clock;
-  readonly #onOwing: () => void;
+  readonly #onWatched: () => void;
 
-  /** `onOwing` is told whenever a viewer is left owing an acknowledgement: the room then wakes to `sweep`. */
-  constructor(ctx: DurableObjectState, store: LogStore, ports: { clock: Clock; onOwing: () => void }) {
+  /** `onWatched` is told when a viewer comes, or is left owing an acknowledgement: the room then wakes to `sweep`. */
+  constructor(ctx: DurableObjectState, store: LogStore, ports: { clock: Clock; onWatched: () => void }) {
     this.#ctx = ctx;
     this.#store = store;
     this.#clock = ports.clock;
-    this.#onOwing = ports.onOwing;
+    this.#onWatched = ports.onWatched;
   }
 
   /** Takes a socket and sends the first frame. False: too many, and it is closed. */
@@ -56,6 +56,7 @@ export class Viewers {
     const read = (seq: number) => store.record(seq);
     const cursor = cursorAt(Math.min(from, head), lastSeq, read, (seq) => store.reach(seq));
     socket.serializeAttachment(newViewer(cursor, this.#credit()));
+    this.#onWatched();
     this.pump(socket, "one_frame");
     return true;
   }
@@ -97,20 +98,33 @@ export class Viewers {
     this.pump(socket);
   }
 
-  /** Closes who owed an acknowledgement for too long; answers when the next one will have, or null. */
+  /** Each principal that watches, once. */
+  principals(): string[] {
+    return [...new Set(open(this.#ctx.getWebSockets()).flatMap((socket) => this.#ctx.getTags(socket)))];
+  }
+
+  expel(principalIds: readonly string[]): void {
+    for (const principalId of principalIds) {
+      for (const socket of open(this.#ctx.getWebSockets(principalId))) {
+        socket.close(closeCodes.gone, "this token may no longer see the job");
+      }
+    }
+  }
+
+  /** Closes who owed an acknowledgement for too long; answers when to look again, or null where nobody watches. */
   sweep(now: EpochMs): EpochMs | null {
     for (const socket of open(this.#ctx.getWebSockets())) {
       const at = stalledAtOf(socket);
       if (at !== null && at <= now) socket.close(closeCodes.stalled, "nothing was acknowledged for too long");
     }
-    return this.#nextStall();
+    return this.#nextLook(now);
   }
 
-  #nextStall(): EpochMs | null {
-    const times = open(this.#ctx.getWebSockets())
-      .map(stalledAtOf)
-      .filter((at) => at !== null);
-    return times.length === 0 ? null : (Math.min(...times) as EpochMs);
+  #nextLook(now: EpochMs): EpochMs | null {
+    const sockets = open(this.#ctx.getWebSockets());
+    if (sockets.length === 0) return null;
+    const stalls = sockets.map(stalledAtOf).filter((at) => at !== null);
+    return Math.min(plusSeconds(now, limits.viewerCheckSeconds), ...stalls) as EpochMs;
   }
 
   #send(socket: WebSocket, viewer: Viewer, frame: BuiltFrame, credit: number): Viewer {
@@ -123,7 +137,7 @@ export class Viewers {
       // Gone in this moment. It may resume; the other viewers and the push must not suffer.
       socket.close(1011, "the connection failed");
     }
-    if (sent.owesSince !== null) this.#onOwing();
+    if (sent.owesSince !== null) this.#onWatched();
     return sent;
   }
 

@@ -19,10 +19,12 @@ interface Planted {
   opened: number;
   asked: string[];
   verdict: DeadlineVerdict | null;
+  /** Principals that may no longer watch; null: it cannot be asked. */
+  barred: string[] | null;
 }
 
 export class TestLogRoom extends LogRoomObject<TestEnv> {
-  readonly #planted: Planted = { forwardMs: 0, masksOpen: true, opened: 0, asked: [], verdict: null };
+  readonly #planted: Planted = { forwardMs: 0, masksOpen: true, opened: 0, asked: [], verdict: null, barred: [] };
   readonly #instance = crypto.randomUUID();
 
   protected override readonly ports: LogRoomPorts = {
@@ -37,6 +39,11 @@ export class TestLogRoom extends LogRoomObject<TestEnv> {
       this.#planted.asked.push(jobId);
       if (this.#planted.verdict === null) throw new Error("planted");
       return this.#planted.verdict;
+    },
+    whoMayWatch: async (_jobId, principalIds) => {
+      const { barred } = this.#planted;
+      if (barred === null) throw new Error("planted");
+      return new Set(principalIds.filter((id) => !barred.includes(id)));
     },
     logBytesMax: 64 * 1024 * 1024,
   };
