@@ -3,7 +3,16 @@
  * carry an id of the client's own, so that one whose answer was lost can be said again.
  */
 import type * as z from "zod";
-import { AccessKey, type AccessKeyCreate, AccessKeyList } from "../protocol/access-keys.ts";
+import {
+  AccessKey,
+  type AccessKeyCreate,
+  AccessKeyDeletion,
+  AccessKeyList,
+  type AccessKeyPatch,
+  KeyDecision,
+  type KeyDecisionRequest,
+  KeyHandOverList,
+} from "../protocol/access-keys.ts";
 import {
   type ApiTokenCreate,
   ApiTokenCreated,
@@ -143,7 +152,21 @@ function keys(transport: Transport, newId: () => string) {
     list: (projectId: string, query?: ListQuery) => list(transport, AccessKeyList, path(projectId), query),
     show: (projectId: string, id: string) =>
       transport.json(AccessKey, { method: "GET", path: `${path(projectId)}/${id}` }),
+    /** With `revision`, only if nobody changed it since. */
+    change: (projectId: string, id: string, body: z.input<typeof AccessKeyPatch>, revision?: number) =>
+      transport.json(AccessKey, {
+        method: "PATCH",
+        path: `${path(projectId)}/${id}`,
+        body,
+        ifMatch: revision?.toString(),
+      }),
     delete: (projectId: string, id: string) => remove(transport, `${path(projectId)}/${id}`),
+    forceDelete: (projectId: string, id: string) =>
+      transport.json(AccessKeyDeletion, { method: "DELETE", path: `${path(projectId)}/${id}?force=true` }),
+    judge: (projectId: string, id: string, body: z.input<typeof KeyDecisionRequest>) =>
+      transport.json(KeyDecision, { method: "POST", path: `${path(projectId)}/${id}/decision`, body }),
+    handOvers: (projectId: string, id: string, query?: ListQuery & { since?: string }) =>
+      list(transport, KeyHandOverList, `${path(projectId)}/${id}/hand-overs`, query),
   };
 }
 

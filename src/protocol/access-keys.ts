@@ -1,6 +1,6 @@
 /** Access keys: what may be stored, and who may be handed it. */
 import * as z from "zod";
-import { RefProof, RefType } from "./git-context.ts";
+import { GitRef, RefProof, RefType } from "./git-context.ts";
 import { ClientId, Id, Timestamp } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { List } from "./list.ts";
@@ -72,6 +72,12 @@ export const AccessKeyCreate = z.strictObject({
 });
 export type AccessKeyCreate = z.infer<typeof AccessKeyCreate>;
 
+/** What is left out stays as it is: a rename takes no secret. A new secret is of the key's type. */
+export const AccessKeyPatch = z
+  .strictObject({ name: Name.optional(), secret: Secret.optional(), policy: KeyPolicy.optional() })
+  .refine((patch) => Object.keys(patch).length > 0, "must change something");
+export type AccessKeyPatch = z.infer<typeof AccessKeyPatch>;
+
 /** A key as it is shown: never its secret. */
 export const AccessKey = z.object({
   id: Id,
@@ -83,8 +89,45 @@ export const AccessKey = z.object({
   secret_version: z.int(),
   created_at: Timestamp,
   created_by: Id,
+  changed_at: Timestamp.nullable(),
+  changed_by: Id.nullable(),
   last_used_at: Timestamp.nullable(),
   last_used_job: Id.nullable(),
 });
 export type AccessKey = z.infer<typeof AccessKey>;
 export const AccessKeyList = List(AccessKey);
+
+/** What a forced delete took away, and from which unfinished jobs: those fail where they have not got the key yet. */
+export const AccessKeyDeletion = z.object({
+  id: Id,
+  broken_jobs: z.array(z.object({ id: Id, name: z.string(), state: z.string() })),
+});
+export type AccessKeyDeletion = z.infer<typeof AccessKeyDeletion>;
+
+/** A job that was handed a key: once for each time that its agent fetched it. */
+export const KeyHandOver = z.object({
+  /** The job's. */
+  id: Id,
+  name: z.string(),
+  first_at: Timestamp,
+  last_at: Timestamp,
+  times: z.int(),
+});
+export type KeyHandOver = z.infer<typeof KeyHandOver>;
+export const KeyHandOverList = List(KeyHandOver);
+
+/** A job that there might be: would the key open for it? */
+export const KeyDecisionRequest = z.strictObject({
+  ref: GitRef,
+  agent_type: Name,
+  fork: z.boolean().default(false),
+  proof: RefProof.default("api"),
+});
+export type KeyDecisionRequest = z.infer<typeof KeyDecisionRequest>;
+
+export const KeyDecision = z.object({
+  allowed: z.boolean(),
+  /** What was compared with what: `refused: refs/heads/x matches none of refs/heads/main`. */
+  explanation: z.string(),
+});
+export type KeyDecision = z.infer<typeof KeyDecision>;

@@ -166,6 +166,25 @@ const cases: Case[] = [
   ),
   plain("GET /api/v1/projects/:project_id/keys", "key.read", "here", 200, () => project("/keys")),
   plain("GET /api/v1/projects/:project_id/keys/:key_id", "key.read", "here", 200, () => project(`/keys/${keyId}`)),
+  plain(
+    "PATCH /api/v1/projects/:project_id/keys/:key_id",
+    "key.change",
+    "here",
+    200,
+    () => project(`/keys/${keyId}`),
+    () => ({ policy: {} }),
+  ),
+  plain(
+    "POST /api/v1/projects/:project_id/keys/:key_id/decision",
+    "key.read",
+    "here",
+    200,
+    () => project(`/keys/${keyId}/decision`),
+    () => ({ ref: "refs/heads/main", agent_type: "any" }),
+  ),
+  plain("GET /api/v1/projects/:project_id/keys/:key_id/hand-overs", "key.read", "here", 200, () =>
+    project(`/keys/${keyId}/hand-overs`),
+  ),
   fresh(
     { route: "DELETE /api/v1/projects/:project_id/keys/:key_id", action: "key.delete", scope: "here", success: 204 },
     async () => project(`/keys/${await addKey(world, unique(), { type: "none" })}`),

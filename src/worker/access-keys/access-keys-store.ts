@@ -16,6 +16,8 @@ interface KeyRow {
   secret_bytes: number;
   created_at: number;
   created_by: string;
+  changed_at: number | null;
+  changed_by: string | null;
   last_used_at: number | null;
   last_used_job: string | null;
   request_mac: ArrayBuffer | number[];
@@ -33,7 +35,7 @@ export interface SealedKey extends StoredKey {
 }
 
 const columns = `id, project_id, name, type, policy, revision, secret_version, secret_bytes, created_at, created_by,
-  last_used_at, last_used_job`;
+  changed_at, changed_by, last_used_at, last_used_job`;
 
 export async function findKey(db: D1Database, projectId: string, id: string): Promise<AccessKey | null> {
   const row = await db
@@ -83,19 +85,20 @@ export async function findKeysByName(
   );
 }
 
-/** The keys that a job named when it was started, with their sealed records, by name. */
+/** The keys that a job named when it was started, with their sealed records, by what the job calls them. */
 export async function findKeysOfJob(db: D1Database, projectId: string, jobId: string) {
   const { results } = await db
     .prepare(
-      `SELECT ${columns}, sealed FROM access_keys
-       WHERE project_id = ? AND id IN (SELECT key_id FROM job_keys WHERE job_id = ?)`,
+      `SELECT ${columns}, sealed, called
+       FROM access_keys JOIN (SELECT key_id, name AS called FROM job_keys WHERE job_id = ?2) ON key_id = id
+       WHERE project_id = ?1`,
     )
     .bind(projectId, jobId)
-    .all<KeyRow & { sealed: ArrayBuffer | number[] | null }>();
+    .all<KeyRow & { called: string; sealed: ArrayBuffer | number[] | null }>();
   return new Map(
     results.map((row) => {
       const sealed = row.sealed === null ? null : fromBlob(row.sealed);
-      return [row.name, { key: toKey(row), secretBytes: row.secret_bytes, sealed } satisfies SealedKey];
+      return [row.called, { key: toKey(row), secretBytes: row.secret_bytes, sealed } satisfies SealedKey];
     }),
   );
 }
@@ -132,17 +135,40 @@ export function insertKey(db: D1Database, { key, sealed, secretBytes, requestMac
     );
 }
 
-/** Deletes a key that no unfinished job names; the batch aborts where one does. */
-export function deleteKey(db: D1Database, projectId: string, id: string): D1PreparedStatement[] {
+export interface KeyChange {
+  readonly before: AccessKey;
+  readonly after: AccessKey;
+  /** Null: the secret stays. */
+  readonly secret: { readonly sealed: Bytes | null; readonly bytes: number } | null;
+  readonly changedAt: EpochMs;
+}
+
+/** Changes a key that is still as it was read; the batch aborts where it is not. */
+export function updateKey(db: D1Database, { before, after, secret, changedAt }: KeyChange): D1PreparedStatement[] {
+  const { id, project_id: projectId, name, policy, revision, changed_by: changedBy } = after;
   return [
     must(
       db,
-      `SELECT 1 WHERE NOT EXISTS (
-         SELECT 1 FROM job_keys jk JOIN jobs j ON j.id = jk.job_id WHERE jk.key_id = ? AND j.state <> 'finished')`,
+      "SELECT 1 FROM access_keys WHERE project_id = ? AND id = ? AND revision = ?",
+      projectId,
       id,
+      before.revision,
     ),
-    db.prepare("DELETE FROM access_keys WHERE project_id = ? AND id = ?").bind(projectId, id),
+    db
+      .prepare("UPDATE access_keys SET name = ?, policy = ?, revision = ?, changed_at = ?, changed_by = ? WHERE id = ?")
+      .bind(name, JSON.stringify(policy), revision, changedAt, changedBy, id),
+    ...(secret === null
+      ? []
+      : [
+          db
+            .prepare("UPDATE access_keys SET sealed = ?, secret_bytes = ?, secret_version = ? WHERE id = ?")
+            .bind(secret.sealed, secret.bytes, after.secret_version, id),
+        ]),
   ];
+}
+
+export function deleteKey(db: D1Database, projectId: string, id: string): D1PreparedStatement {
+  return db.prepare("DELETE FROM access_keys WHERE project_id = ? AND id = ?").bind(projectId, id);
 }
 
 /** Remembers the last job that was handed each of these keys. */
@@ -163,6 +189,8 @@ function toKey(row: KeyRow): AccessKey {
     secret_version: row.secret_version,
     created_at: toTimestamp(row.created_at),
     created_by: row.created_by,
+    changed_at: toTimestampOrNull(row.changed_at),
+    changed_by: row.changed_by,
     last_used_at: toTimestampOrNull(row.last_used_at),
     last_used_job: row.last_used_job,
   };

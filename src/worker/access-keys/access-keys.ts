@@ -1,29 +1,35 @@
 /** The vault: access keys are sealed as they come in, and unsealed only for a job (agents/hand-over.ts). */
-import { type AccessKey, type AccessKeyCreate, Secret } from "../../protocol/access-keys.ts";
+import type {
+  AccessKey,
+  AccessKeyCreate,
+  AccessKeyDeletion,
+  AccessKeyPatch,
+  KeyDecision,
+  KeyDecisionRequest,
+  KeyHandOver,
+} from "../../protocol/access-keys.ts";
+import { refTypeOf } from "../../protocol/git-context.ts";
 import type { Listed, Page } from "../../protocol/list.ts";
 import type { Person } from "../../protocol/principal.ts";
+import { protectedRefs } from "../../protocol/projects.ts";
+import { matchingPattern } from "../../protocol/ref-pattern.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { createOnce } from "../crypto/create-once.ts";
 import type { Sealer } from "../crypto/sealer.ts";
-import { type SealContext, unreadable } from "../crypto/sealing.ts";
-import { type Bytes, fromUtf8, type Random, utf8 } from "../lib/bytes.ts";
-import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
-import { Fault, notFound, taken } from "../lib/fault.ts";
+import type { Random } from "../lib/bytes.ts";
+import { violatesUnique } from "../lib/d1.ts";
+import { notFound, refusedField, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
-import { type Clock, toTimestamp } from "../lib/time.ts";
+import { type Clock, type EpochMs, toTimestamp } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
-import {
-  deleteKey,
-  findKey,
-  findMadeKey,
-  insertKey,
-  listKeys,
-  type NewKey,
-  type SealedKey,
-} from "./access-keys-store.ts";
+import { findKey, findMadeKey, insertKey, listKeys, type NewKey } from "./access-keys-store.ts";
+import { changeKey, deleteKeyOf } from "./key-life.ts";
+import { decide } from "./key-policy.ts";
+import { listHandOvers, wasKeyOf } from "./key-references-store.ts";
+import { sealSecret, secretBytes } from "./key-secret.ts";
 
 export interface AccessKeysPorts {
   readonly db: D1Database;
@@ -37,12 +43,24 @@ export interface AccessKeys {
   create(person: Person, projectId: string, request: AccessKeyCreate): Promise<Created<AccessKey>>;
   list(person: Person, projectId: string, name: string | null, page: Page): Promise<Listed<AccessKey>>;
   show(person: Person, projectId: string, id: string): Promise<AccessKey>;
-  /** @throws Fault `conflict` while an unfinished job names the key. */
-  remove(person: Person, projectId: string, id: string): Promise<void>;
+  /** @throws Fault `precondition_failed` where `revision` is given and no longer the key's. */
+  change(
+    person: Person,
+    projectId: string,
+    id: string,
+    patch: AccessKeyPatch,
+    revision: number | null,
+  ): Promise<AccessKey>;
+  /** @throws Fault `conflict` while an unfinished job names the key, unless forced. */
+  remove(person: Person, projectId: string, id: string, force: boolean): Promise<AccessKeyDeletion>;
+  /** Would the key open for such a job? */
+  judge(person: Person, projectId: string, id: string, request: KeyDecisionRequest): Promise<KeyDecision>;
+  /** Which jobs were handed the key; told of a deleted one as well. */
+  handOvers(person: Person, projectId: string, id: string, since: EpochMs, page: Page): Promise<Listed<KeyHandOver>>;
 }
 
 export function createAccessKeys(ports: AccessKeysPorts): AccessKeys {
-  const { db, clock, projects } = ports;
+  const { db, projects } = ports;
   const show = async (person: Person, projectId: string, id: string) => {
     requireMay(person, "key.read", projectId);
     const key = await findKey(db, projectId, id);
@@ -57,35 +75,29 @@ export function createAccessKeys(ports: AccessKeysPorts): AccessKeys {
       requireMay(person, "key.read", projectId);
       return paged(page, (afterId, limit) => listKeys(db, { projectId, name, afterId, limit }));
     },
-    async remove(person, projectId, id) {
+    async change(person, projectId, id, patch, revision) {
+      const key = await show(person, projectId, id);
+      requireMay(person, "key.change", projectId);
+      return changeKey(ports, person, key, patch, revision);
+    },
+    async remove(person, projectId, id, force) {
       const key = await show(person, projectId, id);
       requireMay(person, "key.delete", projectId);
-      const details = { name: key.name };
-      const audit = await auditRow({ action: "key.delete", principal: person, projectId, keyId: id, details }, clock());
-      try {
-        await db.batch([...deleteKey(db, projectId, id), insertAudit(db, audit)]);
-      } catch (error) {
-        if (isGuardFailure(error)) throw new Fault("conflict", "an unfinished job names this key");
-        throw error;
-      }
+      return deleteKeyOf(ports, person, key, force);
+    },
+    async judge(person, projectId, id, request) {
+      const [project, key] = await Promise.all([projects.show(person, projectId), show(person, projectId, id)]);
+      const refType = refTypeOf(request.ref);
+      if (refType === null) throw refusedField("/ref", "must begin with refs/heads/, refs/tags/ or refs/pull/N/");
+      const isProtected = matchingPattern(protectedRefs(project.settings), request.ref) !== null;
+      return decide(key.policy, { ...request, ref_type: refType, ref_protected: isProtected }, request.agent_type);
+    },
+    async handOvers(person, projectId, keyId, since, page) {
+      requireMay(person, "key.read", projectId);
+      if (!(await wasKeyOf(db, projectId, keyId))) throw notFound();
+      return paged(page, (afterId, limit) => listHandOvers(db, { projectId, keyId, since, afterId, limit }));
     },
   };
-}
-
-/** The secret of a stored key. @throws Fault `sealed_unreadable` where the record is not the row's own. */
-export async function openKey(sealer: Sealer, { key, sealed }: SealedKey): Promise<Secret> {
-  if (key.type === "none") return { type: "none" };
-  if (sealed === null) throw unreadable();
-  const secret = Secret.parse(JSON.parse(fromUtf8(await sealer.open(sealed, contextOf(key)))));
-  // The type is bound by the associated data; this binds what is inside to it as well.
-  if (secret.type !== key.type) throw unreadable();
-  return secret;
-}
-
-/** Bytes of everything in a secret that is handed over. */
-export function secretBytes(secret: Secret): number {
-  const { type: _, ...parts } = secret;
-  return Object.values(parts).reduce((total, part) => total + utf8(part).length, 0);
 }
 
 async function create(
@@ -108,6 +120,8 @@ async function create(
     secret_version: 1,
     created_at: toTimestamp(now),
     created_by: person.id,
+    changed_at: null,
+    changed_by: null,
     last_used_at: null,
     last_used_job: null,
   };
@@ -131,19 +145,4 @@ async function create(
       return violatesUnique(error) ? taken("/name", "is taken by another key of this project") : error;
     },
   });
-}
-
-async function sealSecret(sealer: Sealer, key: AccessKey, secret: Secret): Promise<Bytes | null> {
-  if (secret.type === "none") return null;
-  return sealer.seal(utf8(JSON.stringify(secret)), contextOf(key));
-}
-
-function contextOf(key: AccessKey): SealContext {
-  return {
-    purpose: "access_key",
-    projectId: key.project_id,
-    recordId: key.id,
-    secretVersion: key.secret_version,
-    type: key.type,
-  };
 }

@@ -12,14 +12,17 @@ export interface PolicyDecision {
   readonly explanation: string;
 }
 
-export function decide(policy: KeyPolicy, git: GitContext, agentType: string): PolicyDecision {
+/** What of a git context a policy looks at. */
+export type JudgedContext = Pick<GitContext, "ref" | "ref_type" | "ref_protected" | "fork" | "proof">;
+
+export function decide(policy: KeyPolicy, git: JudgedContext, agentType: string): PolicyDecision {
   const refusal = refusals(policy, git, agentType).find((text) => text !== null);
   if (refusal) return { allowed: false, explanation: `refused: ${refusal}` };
   return { allowed: true, explanation: `allowed: ${refMatch(policy, git) ?? git.ref}` };
 }
 
 /** In the order in which a reader asks. The first that is not null is the answer. */
-function refusals(policy: KeyPolicy, git: GitContext, agentType: string): (string | null)[] {
+function refusals(policy: KeyPolicy, git: JudgedContext, agentType: string): (string | null)[] {
   return [
     git.fork && !policy.forks ? "the job comes from a fork" : null,
     policy.ref_types.includes(git.ref_type)
@@ -36,13 +39,13 @@ function refusals(policy: KeyPolicy, git: GitContext, agentType: string): (strin
 }
 
 /** What let the ref pass, or null. */
-function refMatch(policy: KeyPolicy, git: GitContext): string | null {
+function refMatch(policy: KeyPolicy, git: JudgedContext): string | null {
   if (policy.refs === "protected") return git.ref_protected ? `${git.ref} is protected` : null;
   const pattern = matchingPattern(policy.refs, git.ref);
   return pattern === null ? null : `${git.ref} matches ${pattern}`;
 }
 
-function refRefusal(policy: KeyPolicy, git: GitContext): string {
+function refRefusal(policy: KeyPolicy, git: JudgedContext): string {
   if (policy.refs === "protected") return `${git.ref} is not a protected ref of the project`;
   return `${git.ref} matches none of ${policy.refs.join(", ")}`;
 }

@@ -13,6 +13,7 @@ export const permissions = {
   "project.change": "manager",
   "key.read": "guest",
   "key.create": "manager",
+  "key.change": "manager",
   "key.delete": "manager",
   "agent_type.read": "guest",
   "agent_type.create": "manager",

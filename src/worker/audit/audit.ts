@@ -16,6 +16,7 @@ export const auditActions = [
   "project.create",
   "project.change",
   "key.create",
+  "key.change",
   "key.delete",
   "key.unseal",
   "agent_type.create",

@@ -89,20 +89,24 @@ export interface NewJob {
   readonly job: Job;
   readonly agentTypeId: string;
   readonly sealedSpec: Bytes;
-  readonly keyIds: readonly string[];
+  /** Ids of the keys that it names, each with what it calls it. */
+  readonly keys: readonly { readonly id: string; readonly name: string }[];
   readonly requestMac: Bytes;
   readonly createdAt: EpochMs;
 }
 
 /** Everything of a new job. The batch aborts where a key that it names has gone since it was looked up. */
-export function insertJob(db: D1Database, { job, agentTypeId, sealedSpec, keyIds, requestMac, createdAt }: NewJob) {
-  const keys = JSON.stringify(keyIds);
+export function insertJob(
+  db: D1Database,
+  { job, agentTypeId, sealedSpec, keys: named, requestMac, createdAt }: NewJob,
+) {
+  const keys = JSON.stringify(Object.fromEntries(named.map(({ id, name }) => [id, name])));
   return [
     must(
       db,
       `SELECT 1 WHERE ?1 = (SELECT count(*) FROM access_keys
-         WHERE project_id = ?2 AND id IN (SELECT value FROM json_each(?3)))`,
-      keyIds.length,
+         WHERE project_id = ?2 AND id IN (SELECT key FROM json_each(?3)))`,
+      named.length,
       job.project_id,
       keys,
     ),
@@ -130,7 +134,7 @@ export function insertJob(db: D1Database, { job, agentTypeId, sealedSpec, keyIds
         job.created_by,
       ),
     db.prepare("INSERT INTO job_specs (job_id, sealed) VALUES (?, ?)").bind(job.id, sealedSpec),
-    db.prepare("INSERT INTO job_keys (job_id, key_id) SELECT ?, value FROM json_each(?)").bind(job.id, keys),
+    db.prepare("INSERT INTO job_keys (job_id, key_id, name) SELECT ?, key, value FROM json_each(?)").bind(job.id, keys),
   ];
 }
 

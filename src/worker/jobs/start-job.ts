@@ -97,7 +97,7 @@ export async function startJob(
     job,
     agentTypeId: agentType.id,
     sealedSpec: await sealSpec(sealer, job, request.spec),
-    keyIds: keys.map(({ key }) => key.id),
+    keys: keys.map(({ key }) => key),
     requestMac,
     createdAt: now,
   };

@@ -34,6 +34,8 @@ export const accessKey = {
   secret_version: 1,
   created_at: at,
   created_by: id,
+  changed_at: null,
+  changed_by: null,
   last_used_at: null,
   last_used_job: null,
 };

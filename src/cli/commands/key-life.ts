@@ -1,0 +1,112 @@
+/** `signalbox key change|delete|decide|hand-overs`: what becomes of a key once it is stored. */
+import type { Command } from "commander";
+import { all } from "../../client/client.ts";
+import { type Cli, connect } from "../context.ts";
+import { UsageError } from "../exit.ts";
+import {
+  addMaterialOptions,
+  addPolicyOptions,
+  type Material,
+  type Policy,
+  policyOf,
+  secretOf,
+} from "../key-options.ts";
+import { gitRef, wholeNumber } from "../options.ts";
+import { findKey, findProject, isId } from "../resolve.ts";
+
+interface InProject {
+  project: string;
+}
+
+export function addKeyLifeCommands(key: Command, cli: Cli): void {
+  addChange(key, cli);
+  addDelete(key, cli);
+  addDecide(key, cli);
+  addHandOvers(key, cli);
+}
+
+function commandOnKey(key: Command, name: string, description: string): Command {
+  return key
+    .command(name)
+    .description(description)
+    .argument("<key>", "name or id")
+    .requiredOption("--project <project>", "name or id");
+}
+
+async function named(cli: Cli, name: string, options: InProject) {
+  const { client } = await connect(cli);
+  const project = await findProject(client, options.project);
+  return { client, project, key: await findKey(client, project.id, name) };
+}
+
+function addChange(key: Command, cli: Cli): void {
+  const command = commandOnKey(key, "change", "rename a key, give it a new policy as a whole, or replace its secret")
+    .option("--name <name>", "its new name; jobs that were started under the old one still get it")
+    .option("--revision <n>", "only if this is still its revision", wholeNumber)
+    .action(async (name: string, options: InProject & Material & Policy & { name?: string; revision?: number }) => {
+      const { client, project, key: found } = await named(cli, name, options);
+      const policy = policyOf(options);
+      const patch = {
+        ...(options.name === undefined ? {} : { name: options.name }),
+        ...(Object.keys(policy).length === 0 ? {} : { policy }),
+        ...(hasMaterial(options) ? { secret: await secretOf(cli, found.type, options) } : {}),
+      };
+      if (Object.keys(patch).length === 0) throw new UsageError("say what to change: --name, a policy, or a secret");
+      const changed = await client.keys.change(project.id, found.id, patch, options.revision);
+      if (cli.globals().json) cli.output.json(changed);
+      else
+        cli.output.line(`changed key ${changed.name}: revision ${changed.revision}, secret ${changed.secret_version}`);
+    });
+  addPolicyOptions(addMaterialOptions(command));
+}
+
+function hasMaterial({ privateKey, passwordFile, valueFile }: Material): boolean {
+  return [privateKey, passwordFile, valueFile].some((file) => file !== undefined);
+}
+
+function addDelete(key: Command, cli: Cli): void {
+  commandOnKey(key, "delete", "delete a key, for ever")
+    .option("--force", "even while unfinished jobs name it: they are named, and fail unless they have it already")
+    .action(async (name: string, options: InProject & { force?: boolean }) => {
+      const { client, project, key: found } = await named(cli, name, options);
+      if (!options.force) await client.keys.delete(project.id, found.id);
+      const broken = options.force ? (await client.keys.forceDelete(project.id, found.id)).broken_jobs : [];
+      if (cli.globals().json) return cli.output.json({ deleted: found.id, broken_jobs: broken });
+      cli.output.line(`deleted key ${found.name}`);
+      for (const job of broken) cli.output.line(`breaks ${job.state} job ${job.name} ${job.id}`);
+    });
+}
+
+function addDecide(key: Command, cli: Cli): void {
+  commandOnKey(key, "decide", "say whether a key would open for a job on a ref, and why; exit code 1 where not")
+    .requiredOption("--ref <ref>", "refs/heads/… or refs/tags/…", gitRef)
+    .requiredOption("--on <type>", "name of the agent type that would run it")
+    .action(async (name: string, options: InProject & { ref: string; on: string }) => {
+      const { client, project, key: found } = await named(cli, name, options);
+      const decision = await client.keys.judge(project.id, found.id, { ref: options.ref, agent_type: options.on });
+      if (cli.globals().json) cli.output.json(decision);
+      else cli.output.line(decision.explanation);
+      if (!decision.allowed) process.exitCode = 1;
+    });
+}
+
+function addHandOvers(key: Command, cli: Cli): void {
+  commandOnKey(key, "hand-overs", "every job that was handed a key; by id, even a deleted one's")
+    .option("--since <time>", "such as 2026-11-20 or 2026-11-20T18:10:13Z (default: ever)", since)
+    .action(async (name: string, options: InProject & { since?: string }) => {
+      const { client } = await connect(cli);
+      const project = await findProject(client, options.project);
+      const id = isId(name) ? name : (await findKey(client, project.id, name)).id;
+      const from = options.since === undefined ? {} : { since: options.since };
+      const jobs = await all((query) => client.keys.handOvers(project.id, id, { ...query, ...from }));
+      if (cli.globals().json) return cli.output.json(jobs);
+      const rows = jobs.map((job) => [job.id, job.first_at, job.last_at, String(job.times), job.name]);
+      cli.output.table(["JOB", "FIRST", "LAST", "TIMES", "NAME"], rows);
+    });
+}
+
+function since(text: string): string {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) throw new UsageError("--since takes a time such as 2026-11-20T18:10:13Z");
+  return at.toISOString();
+}

@@ -1,0 +1,101 @@
+/** What becomes of an access key once it is stored: changed, or deleted. */
+import type { AccessKey, AccessKeyDeletion, AccessKeyPatch } from "../../protocol/access-keys.ts";
+import type { Person } from "../../protocol/principal.ts";
+import { auditRow } from "../audit/audit.ts";
+import { insertAudit } from "../audit/audit-store.ts";
+import type { Sealer } from "../crypto/sealer.ts";
+import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
+import { Fault, refusedField, taken } from "../lib/fault.ts";
+import { type Clock, toTimestamp } from "../lib/time.ts";
+import { deleteKey, updateKey } from "./access-keys-store.ts";
+import { mustBeUnreferenced, references, referringJobs } from "./key-references-store.ts";
+import { sealSecret, secretBytes } from "./key-secret.ts";
+
+export interface KeyLifePorts {
+  readonly db: D1Database;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+}
+
+/**
+ * A new secret is sealed under the next version, so that the record before it does not open in its place.
+ * @throws Fault `precondition_failed` where `revision` is given and no longer the key's; `conflict` where the name is
+ *   taken, or another change came between.
+ */
+export async function changeKey(
+  { db, sealer, clock }: KeyLifePorts,
+  person: Person,
+  before: AccessKey,
+  patch: AccessKeyPatch,
+  revision: number | null,
+): Promise<AccessKey> {
+  if (revision !== null && revision !== before.revision) throw changedSince();
+  if (patch.secret !== undefined && patch.secret.type !== before.type) {
+    throw refusedField("/secret/type", `must be ${before.type}, as the key is: jobs rely on it`);
+  }
+  const now = clock();
+  const after: AccessKey = {
+    ...before,
+    name: patch.name ?? before.name,
+    policy: patch.policy ?? before.policy,
+    revision: before.revision + 1,
+    secret_version: before.secret_version + (patch.secret === undefined ? 0 : 1),
+    changed_at: toTimestamp(now),
+    changed_by: person.id,
+  };
+  const { secret: given } = patch;
+  const secret =
+    given === undefined ? null : { sealed: await sealSecret(sealer, after, given), bytes: secretBytes(given) };
+  const details = { fields: Object.keys(patch).join(" "), name: after.name, secret_version: after.secret_version };
+  const entry = { action: "key.change", principal: person, projectId: before.project_id, keyId: before.id } as const;
+  const audit = await auditRow({ ...entry, details }, now);
+  try {
+    const update = updateKey(db, { before, after, secret, changedAt: now });
+    await sealer.write(() => db.batch([...update, insertAudit(db, audit)]));
+  } catch (error) {
+    if (isGuardFailure(error)) throw revision === null ? crossed() : changedSince();
+    throw violatesUnique(error) ? taken("/name", "is taken by another key of this project") : error;
+  }
+  return after;
+}
+
+/** @throws Fault `conflict`, naming what refers to the key, unless `force`. */
+export async function deleteKeyOf(
+  { db, clock }: KeyLifePorts,
+  person: Person,
+  key: AccessKey,
+  force: boolean,
+): Promise<AccessKeyDeletion> {
+  const { id, project_id: projectId, name } = key;
+  const details = { name, forced: force };
+  const audit = await auditRow({ action: "key.delete", principal: person, projectId, keyId: id, details }, clock());
+  try {
+    const [broken] = await db.batch([
+      references(db, id),
+      ...(force ? [] : [mustBeUnreferenced(db, id)]),
+      deleteKey(db, projectId, id),
+      insertAudit(db, audit),
+    ]);
+    return { id, broken_jobs: referringJobs(broken) };
+  } catch (error) {
+    if (isGuardFailure(error)) throw new Fault("conflict", await whatRefers(db, id));
+    throw error;
+  }
+}
+
+const namedMax = 20;
+
+async function whatRefers(db: D1Database, keyId: string): Promise<string> {
+  const jobs = referringJobs(await references(db, keyId).all());
+  const named = jobs.slice(0, namedMax).map((job) => `${job.name} (${job.id})`);
+  const more = jobs.length > namedMax ? `, and ${jobs.length - namedMax} more` : "";
+  return `unfinished jobs name this key: ${named.join(", ")}${more}`;
+}
+
+function changedSince(): Fault {
+  return new Fault("precondition_failed", "the key has changed since you read it: read it again");
+}
+
+function crossed(): Fault {
+  return new Fault("conflict", "the key was changed at the same time: try again");
+}

@@ -1,0 +1,37 @@
+/** The secret of an access key, sealed to its row and opened from it. */
+import { type AccessKey, Secret } from "../../protocol/access-keys.ts";
+import type { Sealer } from "../crypto/sealer.ts";
+import { type SealContext, unreadable } from "../crypto/sealing.ts";
+import { type Bytes, fromUtf8, utf8 } from "../lib/bytes.ts";
+import type { SealedKey } from "./access-keys-store.ts";
+
+/** The secret of a stored key. @throws Fault `sealed_unreadable` where the record is not the row's own. */
+export async function openKey(sealer: Sealer, { key, sealed }: SealedKey): Promise<Secret> {
+  if (key.type === "none") return { type: "none" };
+  if (sealed === null) throw unreadable();
+  const secret = Secret.parse(JSON.parse(fromUtf8(await sealer.open(sealed, contextOf(key)))));
+  // The type is bound by the associated data; this binds what is inside to it as well.
+  if (secret.type !== key.type) throw unreadable();
+  return secret;
+}
+
+/** Bytes of everything in a secret that is handed over. */
+export function secretBytes(secret: Secret): number {
+  const { type: _, ...parts } = secret;
+  return Object.values(parts).reduce((total, part) => total + utf8(part).length, 0);
+}
+
+export async function sealSecret(sealer: Sealer, key: AccessKey, secret: Secret): Promise<Bytes | null> {
+  if (secret.type === "none") return null;
+  return sealer.seal(utf8(JSON.stringify(secret)), contextOf(key));
+}
+
+function contextOf(key: AccessKey): SealContext {
+  return {
+    purpose: "access_key",
+    projectId: key.project_id,
+    recordId: key.id,
+    secretVersion: key.secret_version,
+    type: key.type,
+  };
+}

@@ -1,0 +1,149 @@
+/** What becomes of a key once it is stored: renamed, replaced, deleted by force, judged, and where it went. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import {
+  addKey,
+  createWorld,
+  envOf,
+  fetchJob,
+  finishJob,
+  jobWithKeys,
+  rowCounts,
+  takeJob,
+  type World,
+} from "../support/api.ts";
+import { type Harness, startHarness } from "../support/harness.ts";
+
+let harness: Harness;
+let world: World;
+let agent: string;
+
+beforeAll(async () => {
+  harness = await startHarness();
+  world = await createWorld(harness);
+  agent = await world.agent();
+});
+afterAll(() => harness.close());
+
+const path = (id: string) => `/api/v1/projects/${world.projectId}/keys/${id}`;
+const change = (id: string, patch: object, revision?: number) =>
+  harness.fetch(path(id), {
+    method: "PATCH",
+    body: JSON.stringify(patch),
+    headers: {
+      authorization: `Bearer ${world.owner}`,
+      "content-type": "application/json",
+      ...(revision === undefined ? {} : { "if-match": `"${revision}"` }),
+    },
+  });
+const sealedOf = (id: string) =>
+  harness.db.prepare("SELECT hex(sealed) AS sealed FROM access_keys WHERE id = ?").bind(id).first("sealed");
+
+it("a rename leaves the sealed record alone, and reaches a job that was started under the old name", async () => {
+  const id = await addKey(world, "old-name", { type: "string", value: "kept" });
+  const sealed = await sealedOf(id);
+  await world.startJob(jobWithKeys("old-name"));
+  const answer = await change(id, { name: "new-name" }, 1);
+  expect(answer.status).toBe(200);
+  expect(await answer.json()).toMatchObject({ name: "new-name", revision: 2, secret_version: 1, type: "string" });
+  expect(await sealedOf(id)).toBe(sealed);
+  const { jobId, request } = await takeJob(world, agent);
+  expect(envOf(request, "OLD_NAME")).toBe("kept");
+  await finishJob(world, agent, jobId);
+});
+
+it("a replaced secret is what the next job gets, and the record before it opens no more", async () => {
+  const id = await addKey(world, "replaced", { type: "string", value: "before" });
+  const old = await harness.db
+    .prepare("SELECT sealed FROM access_keys WHERE id = ?")
+    .bind(id)
+    .first<number[]>("sealed");
+  expect((await change(id, { secret: { type: "string", value: "after" } })).status).toBe(200);
+  await world.startJob(jobWithKeys("replaced"));
+  const { jobId, request } = await takeJob(world, agent);
+  expect(envOf(request, "REPLACED")).toBe("after");
+  await finishJob(world, agent, jobId);
+  await harness.db
+    .prepare("UPDATE access_keys SET sealed = ? WHERE id = ?")
+    .bind(new Uint8Array(old ?? []), id)
+    .run();
+  const started = await world.startJob(jobWithKeys("replaced"));
+  await world.as(agent, "POST", "/api/v1/self_hosted_agents/sync", { state: "waiting-for-jobs" });
+  const { body } = await world.as(world.owner, "GET", `/api/v1/jobs/${started}`);
+  await fetchJob(world, agent, started);
+  const ended = await world.as(world.owner, "GET", `/api/v1/jobs/${started}`);
+  expect([body.state, ended.body.result]).toEqual(["running", "failed"]);
+  await world.as(agent, "POST", "/api/v1/self_hosted_agents/sync", { state: "waiting-for-jobs" });
+});
+
+it("If-Match on an old revision answers 412 and changes nothing; of ten changes at once by one revision, one is done", async () => {
+  const id = await addKey(world, "matched", { type: "string", value: "x" });
+  expect((await change(id, { name: "matched-2" }, 1)).status).toBe(200);
+  const before = await rowCounts(harness);
+  expect((await change(id, { name: "matched-3" }, 1)).status).toBe(412);
+  expect(await rowCounts(harness)).toEqual(before);
+  const many = await Promise.all([...Array(10).keys()].map((at) => change(id, { name: `many-${at}` }, 2)));
+  expect(many.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(412)]);
+});
+
+it("a change to another key's name, another type, or nothing is refused by its field", async () => {
+  const id = await addKey(world, "first", { type: "string", value: "x" });
+  await addKey(world, "second", { type: "none" });
+  const refused = async (patch: object) => {
+    const answer = await change(id, patch);
+    const { errors } = (await answer.json()) as { errors: { pointer: string }[] };
+    return [answer.status, errors[0]?.pointer];
+  };
+  expect(await refused({ name: "second" })).toEqual([409, "/name"]);
+  expect(await refused({ secret: { type: "none" } })).toEqual([422, "/secret/type"]);
+  expect((await refused({}))[0]).toBe(400);
+});
+
+it("a delete is refused with the names of the jobs that name the key; a forced one names the jobs that it breaks", async () => {
+  const id = await addKey(world, "forced", { type: "string", value: "x" });
+  const job = await world.startJob(jobWithKeys("forced"));
+  const refused = await world.as(world.owner, "DELETE", path(id));
+  expect(refused.status).toBe(409);
+  expect(refused.body.detail).toContain(job);
+  const forced = await world.as(world.owner, "DELETE", `${path(id)}?force=true`);
+  expect(forced.status).toBe(200);
+  expect(forced.body.broken_jobs).toMatchObject([{ id: job, state: "queued" }]);
+  await world.as(agent, "POST", "/api/v1/self_hosted_agents/sync", { state: "waiting-for-jobs" });
+  expect((await fetchJob(world, agent, job)).status).toBe(404);
+  const { body } = await world.as(world.owner, "GET", `/api/v1/jobs/${job}`);
+  expect(body).toMatchObject({ result: "failed", reason: "access key forced: no such key in this project" });
+  await world.as(agent, "POST", "/api/v1/self_hosted_agents/sync", { state: "waiting-for-jobs" });
+});
+
+it("tells every job that was handed a key since a time, even once it is deleted, and to its project alone", async () => {
+  const id = await addKey(world, "leaked", { type: "string", value: "x" });
+  const handed: string[] = [];
+  for (let round = 0; round < 2; round++) {
+    await world.startJob(jobWithKeys("leaked"));
+    const { jobId } = await takeJob(world, agent);
+    await finishJob(world, agent, jobId);
+    handed.push(jobId);
+  }
+  const asked = async (since = "") => (await world.as(world.owner, "GET", `${path(id)}/hand-overs${since}`)).body.items;
+  const items = await asked();
+  expect(items.map((item: { id: string }) => item.id)).toEqual(handed);
+  expect((await asked(`?since=${items[1].first_at}`)).map((item: { id: string }) => item.id)).toEqual([handed[1]]);
+  expect((await world.as(world.owner, "DELETE", path(id))).status).toBe(204);
+  expect(await asked()).toEqual(items);
+  const elsewhere = path(id).replace(world.projectId, crypto.randomUUID());
+  expect((await world.as(world.owner, "GET", `${elsewhere}/hand-overs`)).status).toBe(404);
+});
+
+it("says in words why a key would open on a ref, and why not", async () => {
+  const policy = { refs: ["refs/heads/main", "refs/tags/v*"] };
+  const id = await addKey(world, "judged", { type: "none" }, { policy });
+  const judged = async (ref: string) =>
+    (await world.as(world.owner, "POST", `${path(id)}/decision`, { ref, agent_type: "any" })).body;
+  expect(await judged("refs/tags/v1")).toEqual({
+    allowed: true,
+    explanation: "allowed: refs/tags/v1 matches refs/tags/v*",
+  });
+  expect(await judged("refs/heads/x")).toEqual({
+    allowed: false,
+    explanation: "refused: refs/heads/x matches none of refs/heads/main, refs/tags/v*",
+  });
+});
