@@ -96,11 +96,16 @@ describe("a preview", () => {
       false,
       "true",
       "",
-      "pr",
+      "fork",
     ]);
     const pull_request = { number: 12, title: "Update YAML", branch: "patch" };
     const proven = (await preview({ ref: "refs/pull/12/merge", fork: false, pull_request })).body;
-    expect([proven.minted, proven.claims.pr, proven.claims.pr_branch]).toEqual([true, "PR #12: Update YAML", "patch"]);
+    expect([proven.minted, proven.claims.pr, proven.claims.pr_branch, proven.claims.ref_type]).toEqual([
+      true,
+      "PR #12: Update YAML",
+      "patch",
+      "pr",
+    ]);
   });
 
   it("of what no job can run on is refused by its field, and mints nothing", async () => {
