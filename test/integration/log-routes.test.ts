@@ -274,6 +274,27 @@ describe("viewers", () => {
     expect([plain.status, plain.body.code]).toEqual([426, "upgrade_required"]);
   });
 
+  it("whose token was revoked are cut off with 4004 when the room looks, within a minute, and others are not", async () => {
+    const job = await runningJob();
+    const made = await world.as(world.owner, "POST", "/api/v1/tokens", { name: "leaver", role: "guest" });
+    const [leaver, stayer] = [
+      await watch(`job_id=${job.jobId}`, { token: made.body.token }),
+      await watch(`job_id=${job.jobId}`),
+    ];
+    const closed = new Promise<number>((resolve) => leaver.socket.on("close", resolve));
+    const looksAt = (await world.harness.roomRows(job.jobId, "SELECT sweep_at FROM room")) as { sweep_at: number }[];
+    expect(looksAt[0]?.sweep_at).toBeLessThanOrEqual(Date.now() + 60_000);
+    expect((await world.as(world.owner, "DELETE", `/api/v1/tokens/${made.body.id}`)).status).toBe(204);
+    // The minute passes: the room forgets when it meant to look, reads that it is due, and sets its alarm anew.
+    await world.harness.roomRows(job.jobId, "UPDATE room SET sweep_at = 1");
+    await world.harness.evictRoom(job.jobId, "hibernate");
+    expect((await world.as(world.owner, "POST", `/api/v1/jobs/${job.jobId}/stop`)).status).toBeLessThan(300);
+    expect(await closed).toBe(4004);
+    await push(world, job.logToken, job.jobId, 0, lines(0, 1));
+    await stayer.until("line 0\n");
+    expect((await watch(`job_id=${job.jobId}`, { token: made.body.token })).status).toBe(401);
+  });
+
   it("of a queued job wait, and see it all once it runs", async () => {
     const jobId = await world.startJob();
     const viewer = await watch(`job_id=${jobId}`);

@@ -17,7 +17,7 @@ export interface RoomState {
   /** Not null: the log is final. */
   readonly result: JobResult | null;
   readonly deadlineAt: EpochMs | null;
-  /** When to look for viewers that acknowledge nothing. */
+  /** When to look for viewers that acknowledge nothing, or may no longer see the job. Null: nobody watches. */
   readonly sweepAt: EpochMs | null;
 }
 
