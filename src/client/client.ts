@@ -7,6 +7,7 @@ import {
   AccessKey,
   type AccessKeyCreate,
   AccessKeyDeletion,
+  type AccessKeyGenerate,
   AccessKeyList,
   type AccessKeyPatch,
   KeyDecision,
@@ -150,6 +151,8 @@ function keys(transport: Transport, newId: () => string) {
     create: (projectId: string, body: z.input<typeof AccessKeyCreate>) =>
       create(transport, AccessKey, path(projectId), body, newId),
     list: (projectId: string, query?: ListQuery) => list(transport, AccessKeyList, path(projectId), query),
+    generate: (projectId: string, body: z.input<typeof AccessKeyGenerate>) =>
+      create(transport, AccessKey, `${path(projectId)}/generate`, body, newId),
     show: (projectId: string, id: string) =>
       transport.json(AccessKey, { method: "GET", path: `${path(projectId)}/${id}` }),
     /** With `revision`, only if nobody changed it since. */

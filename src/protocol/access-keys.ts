@@ -72,6 +72,15 @@ export const AccessKeyCreate = z.strictObject({
 });
 export type AccessKeyCreate = z.infer<typeof AccessKeyCreate>;
 
+/** A new Ed25519 key, made here: its public half is shown, its private half goes to jobs alone. */
+export const AccessKeyGenerate = z.strictObject({
+  id: ClientId,
+  name: Name,
+  login: Login,
+  policy: KeyPolicy.prefault({}),
+});
+export type AccessKeyGenerate = z.infer<typeof AccessKeyGenerate>;
+
 /** What is left out stays as it is: a rename takes no secret. A new secret is of the key's type. */
 export const AccessKeyPatch = z
   .strictObject({ name: Name.optional(), secret: Secret.optional(), policy: KeyPolicy.optional() })
@@ -85,6 +94,11 @@ export const AccessKey = z.object({
   name: Name,
   type: AccessKeyType,
   policy: KeyPolicy,
+  /** Of ssh keys, where it is known: one line of authorized_keys without the comment. */
+  public_key: z.string().nullable(),
+  /** `SHA256:…`, as `ssh-keygen -l` prints it. */
+  fingerprint: z.string().nullable(),
+  comment: z.string().nullable(),
   revision: z.int(),
   secret_version: z.int(),
   created_at: Timestamp,

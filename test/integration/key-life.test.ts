@@ -1,4 +1,5 @@
 /** What becomes of a key once it is stored: renamed, replaced, deleted by force, judged, and where it went. */
+import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import {
   addKey,
@@ -146,4 +147,38 @@ it("says in words why a key would open on a ref, and why not", async () => {
     allowed: false,
     explanation: "refused: refs/heads/x matches none of refs/heads/main, refs/tags/v*",
   });
+});
+
+it("a generated key shows its public half, hands its private half to jobs alone, and is one key however often asked", async () => {
+  const body = { id: crypto.randomUUID(), name: "generated", policy: { refs: ["refs/**"] } };
+  const made = () => world.as(world.owner, "POST", path("generate"), body);
+  const [first, again] = [await made(), await made()];
+  expect([first.status, again.status]).toEqual([201, 200]);
+  expect(again.body).toEqual(first.body);
+  expect(first.body.public_key).toMatch(/^ssh-ed25519 /);
+  expect(first.body.fingerprint).toMatch(/^SHA256:/);
+  expect(first.text).not.toContain("PRIVATE");
+  await world.startJob(jobWithKeys("generated"));
+  const { jobId, request } = await takeJob(world, agent);
+  expect(Buffer.from(request.files[0].content, "base64").toString()).toContain("BEGIN OPENSSH PRIVATE KEY");
+  await finishJob(world, agent, jobId);
+});
+
+it("an encrypted private key is stored with its passphrase alone, and refused for the passphrase without it", async () => {
+  const cipher = { cipher: "aes-256-cbc", passphrase: "opens-it" } as const;
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  for (const type of ["sec1", "pkcs8"] as const) {
+    const private_key = String(privateKey.export({ type, format: "pem", ...cipher }));
+    const stored = (passphrase: string) =>
+      world.as(world.owner, "POST", path("").slice(0, -1), {
+        name: `encrypted-${type}`,
+        secret: { type: "ssh", private_key, passphrase },
+      });
+    for (const passphrase of ["", "wrong"]) {
+      const { status, body } = await stored(passphrase);
+      expect([status, body.errors[0].pointer]).toEqual([400, "/secret/passphrase"]);
+    }
+    const { status, body } = await stored("opens-it");
+    expect([status, body.public_key?.split(" ")[0]]).toEqual([201, "ecdsa-sha2-nistp256"]);
+  }
 });

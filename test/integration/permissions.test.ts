@@ -164,6 +164,14 @@ const cases: Case[] = [
       secret: { type: "none" },
     }),
   ),
+  plain(
+    "POST /api/v1/projects/:project_id/keys/generate",
+    "key.create",
+    "here",
+    201,
+    () => project("/keys/generate"),
+    () => ({ name: unique() }),
+  ),
   plain("GET /api/v1/projects/:project_id/keys", "key.read", "here", 200, () => project("/keys")),
   plain("GET /api/v1/projects/:project_id/keys/:key_id", "key.read", "here", 200, () => project(`/keys/${keyId}`)),
   plain(

@@ -17,6 +17,7 @@ import { addKeyLifeCommands } from "./key-life.ts";
 export function addKeyCommands(program: Command, cli: Cli): void {
   const key = program.command("key").description("access keys: sealed, and handed only to jobs that fit their policy");
   addCreate(key, cli);
+  addGenerate(key, cli);
   key
     .command("list")
     .description("a project's keys, never their secrets")
@@ -31,9 +32,11 @@ export function addKeyCommands(program: Command, cli: Cli): void {
         found.type,
         refsOf(found),
         found.last_used_at ?? "never",
+        found.fingerprint ?? "",
+        found.comment ?? "",
         found.id,
       ]);
-      cli.output.table(["NAME", "TYPE", "REFS", "LAST USED", "ID"], rows);
+      cli.output.table(["NAME", "TYPE", "REFS", "LAST USED", "FINGERPRINT", "COMMENT", "ID"], rows);
     });
   addKeyLifeCommands(key, cli);
 }
@@ -54,6 +57,24 @@ function addCreate(key: Command, cli: Cli): void {
       else cli.output.line(`sealed key ${made.name} (${made.type}) ${made.id}`);
     });
   addPolicyOptions(addMaterialOptions(command));
+}
+
+function addGenerate(key: Command, cli: Cli): void {
+  const command = key
+    .command("generate")
+    .description("make an Ed25519 key: prints its public half; its private half goes to jobs alone")
+    .argument("<name>")
+    .requiredOption("--project <project>", "name or id")
+    .option("--login <login>", "the login, which is not secret")
+    .action(async (name: string, options: Policy & { project: string; login?: string }) => {
+      const { client } = await connect(cli);
+      const project = await findProject(client, options.project);
+      const body = { name, login: options.login ?? "", policy: policyOf(options) };
+      const made = await client.keys.generate(project.id, body);
+      if (cli.globals().json) cli.output.json(made);
+      else cli.output.line(`${made.public_key} ${made.name}`);
+    });
+  addPolicyOptions(command);
 }
 
 function refsOf(key: AccessKey): string {

@@ -11,6 +11,9 @@ interface KeyRow {
   name: string;
   type: AccessKeyType;
   policy: string;
+  public_key: string | null;
+  fingerprint: string | null;
+  comment: string | null;
   revision: number;
   secret_version: number;
   secret_bytes: number;
@@ -34,7 +37,7 @@ export interface SealedKey extends StoredKey {
   readonly sealed: Bytes | null;
 }
 
-const columns = `id, project_id, name, type, policy, revision, secret_version, secret_bytes, created_at, created_by,
+const columns = `id, project_id, name, type, policy, public_key, fingerprint, comment, revision, secret_version, secret_bytes, created_at, created_by,
   changed_at, changed_by, last_used_at, last_used_job`;
 
 export async function findKey(db: D1Database, projectId: string, id: string): Promise<AccessKey | null> {
@@ -116,8 +119,8 @@ export function insertKey(db: D1Database, { key, sealed, secretBytes, requestMac
     .prepare(
       `INSERT INTO access_keys
          (id, project_id, name, type, sealed, secret_bytes, secret_version, policy, revision, request_mac, created_at,
-          created_by)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          created_by, public_key, fingerprint, comment)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .bind(
       key.id,
@@ -132,6 +135,9 @@ export function insertKey(db: D1Database, { key, sealed, secretBytes, requestMac
       requestMac,
       createdAt,
       key.created_by,
+      key.public_key,
+      key.fingerprint,
+      key.comment,
     );
 }
 
@@ -161,8 +167,17 @@ export function updateKey(db: D1Database, { before, after, secret, changedAt }: 
       ? []
       : [
           db
-            .prepare("UPDATE access_keys SET sealed = ?, secret_bytes = ?, secret_version = ? WHERE id = ?")
-            .bind(secret.sealed, secret.bytes, after.secret_version, id),
+            .prepare(`UPDATE access_keys SET sealed = ?, secret_bytes = ?, secret_version = ?, public_key = ?, fingerprint = ?,
+               comment = ? WHERE id = ?`)
+            .bind(
+              secret.sealed,
+              secret.bytes,
+              after.secret_version,
+              after.public_key,
+              after.fingerprint,
+              after.comment,
+              id,
+            ),
         ]),
   ];
 }
@@ -185,6 +200,9 @@ function toKey(row: KeyRow): AccessKey {
     name: row.name,
     type: row.type,
     policy: KeyPolicy.parse(JSON.parse(row.policy)),
+    public_key: row.public_key,
+    fingerprint: row.fingerprint,
+    comment: row.comment,
     revision: row.revision,
     secret_version: row.secret_version,
     created_at: toTimestamp(row.created_at),

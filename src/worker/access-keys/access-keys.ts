@@ -3,6 +3,7 @@ import type {
   AccessKey,
   AccessKeyCreate,
   AccessKeyDeletion,
+  AccessKeyGenerate,
   AccessKeyPatch,
   KeyDecision,
   KeyDecisionRequest,
@@ -29,7 +30,8 @@ import { findKey, findMadeKey, insertKey, listKeys, type NewKey } from "./access
 import { changeKey, deleteKeyOf } from "./key-life.ts";
 import { decide } from "./key-policy.ts";
 import { listHandOvers, wasKeyOf } from "./key-references-store.ts";
-import { sealSecret, secretBytes } from "./key-secret.ts";
+import { describeSecret, sealSecret, secretBytes } from "./key-secret.ts";
+import { ed25519PrivateKey } from "./private-key.ts";
 
 export interface AccessKeysPorts {
   readonly db: D1Database;
@@ -41,6 +43,8 @@ export interface AccessKeysPorts {
 
 export interface AccessKeys {
   create(person: Person, projectId: string, request: AccessKeyCreate): Promise<Created<AccessKey>>;
+  /** A new Ed25519 key whose private half never leaves, but to jobs. */
+  generate(person: Person, projectId: string, request: AccessKeyGenerate): Promise<Created<AccessKey>>;
   list(person: Person, projectId: string, name: string | null, page: Page): Promise<Listed<AccessKey>>;
   show(person: Person, projectId: string, id: string): Promise<AccessKey>;
   /** @throws Fault `precondition_failed` where `revision` is given and no longer the key's. */
@@ -70,6 +74,7 @@ export function createAccessKeys(ports: AccessKeysPorts): AccessKeys {
   return {
     show,
     create: (person, projectId, request) => create(ports, person, projectId, request),
+    generate: (person, projectId, request) => generate(ports, person, projectId, request),
     async list(person, projectId, name, page) {
       await projects.show(person, projectId);
       requireMay(person, "key.read", projectId);
@@ -100,11 +105,22 @@ export function createAccessKeys(ports: AccessKeysPorts): AccessKeys {
   };
 }
 
+/** The private half is made, sealed and forgotten here: nobody but a job ever gets it. */
+async function generate(ports: AccessKeysPorts, person: Person, projectId: string, request: AccessKeyGenerate) {
+  requireMay(person, "key.create", projectId);
+  const { login, ...rest } = request;
+  const private_key = await ed25519PrivateKey(ports.random(32), request.name);
+  const secret = { type: "ssh", login, private_key, passphrase: "" } as const;
+  return create(ports, person, projectId, { ...rest, secret }, { generate: request });
+}
+
 async function create(
   ports: AccessKeysPorts,
   person: Person,
   projectId: string,
   request: AccessKeyCreate,
+  /** What a retry is known by: a key that was generated is another each time. */
+  asked: unknown = request,
 ): Promise<Created<AccessKey>> {
   const { db, sealer, clock, random, projects } = ports;
   await projects.show(person, projectId);
@@ -116,6 +132,7 @@ async function create(
     name: request.name,
     type: request.secret.type,
     policy: request.policy,
+    ...(await describeSecret(request.secret)),
     revision: 1,
     secret_version: 1,
     created_at: toTimestamp(now),
@@ -129,7 +146,7 @@ async function create(
     key,
     sealed: await sealSecret(sealer, key, request.secret),
     secretBytes: secretBytes(request.secret),
-    requestMac: await sealer.requestMac(request),
+    requestMac: await sealer.requestMac(asked),
     createdAt: now,
   };
   const details = { name: key.name, type: key.type };

@@ -5,11 +5,11 @@ import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
-import { Fault, refusedField, taken } from "../lib/fault.ts";
+import { Fault, notFound, refusedField, taken } from "../lib/fault.ts";
 import { type Clock, toTimestamp } from "../lib/time.ts";
-import { deleteKey, updateKey } from "./access-keys-store.ts";
+import { deleteKey, findKey, updateKey } from "./access-keys-store.ts";
 import { mustBeUnreferenced, references, referringJobs } from "./key-references-store.ts";
-import { sealSecret, secretBytes } from "./key-secret.ts";
+import { describeSecret, sealSecret, secretBytes } from "./key-secret.ts";
 
 export interface KeyLifePorts {
   readonly db: D1Database;
@@ -23,12 +23,14 @@ export interface KeyLifePorts {
  *   taken, or another change came between.
  */
 export async function changeKey(
-  { db, sealer, clock }: KeyLifePorts,
+  ports: KeyLifePorts,
   person: Person,
   before: AccessKey,
   patch: AccessKeyPatch,
   revision: number | null,
+  triesLeft = 5,
 ): Promise<AccessKey> {
+  const { db, sealer, clock } = ports;
   if (revision !== null && revision !== before.revision) throw changedSince();
   if (patch.secret !== undefined && patch.secret.type !== before.type) {
     throw refusedField("/secret/type", `must be ${before.type}, as the key is: jobs rely on it`);
@@ -38,6 +40,7 @@ export async function changeKey(
     ...before,
     name: patch.name ?? before.name,
     policy: patch.policy ?? before.policy,
+    ...(patch.secret === undefined ? {} : await describeSecret(patch.secret)),
     revision: before.revision + 1,
     secret_version: before.secret_version + (patch.secret === undefined ? 0 : 1),
     changed_at: toTimestamp(now),
@@ -53,7 +56,13 @@ export async function changeKey(
     const update = updateKey(db, { before, after, secret, changedAt: now });
     await sealer.write(() => db.batch([...update, insertAudit(db, audit)]));
   } catch (error) {
-    if (isGuardFailure(error)) throw revision === null ? crossed() : changedSince();
+    if (isGuardFailure(error)) {
+      if (revision !== null) throw changedSince();
+      const fresh = triesLeft > 0 ? await findKey(ports.db, before.project_id, before.id) : before;
+      if (fresh === null) throw notFound();
+      if (fresh === before) throw crossed();
+      return changeKey(ports, person, fresh, patch, revision, triesLeft - 1);
+    }
     throw violatesUnique(error) ? taken("/name", "is taken by another key of this project") : error;
   }
   return after;

@@ -3,7 +3,9 @@ import { type AccessKey, Secret } from "../../protocol/access-keys.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import { type SealContext, unreadable } from "../crypto/sealing.ts";
 import { type Bytes, fromUtf8, utf8 } from "../lib/bytes.ts";
+import { invalidField } from "../lib/fault.ts";
 import type { SealedKey } from "./access-keys-store.ts";
+import { describePrivateKey } from "./private-key.ts";
 
 /** The secret of a stored key. @throws Fault `sealed_unreadable` where the record is not the row's own. */
 export async function openKey(sealer: Sealer, { key, sealed }: SealedKey): Promise<Secret> {
@@ -19,6 +21,19 @@ export async function openKey(sealer: Sealer, { key, sealed }: SealedKey): Promi
 export function secretBytes(secret: Secret): number {
   const { type: _, ...parts } = secret;
   return Object.values(parts).reduce((total, part) => total + utf8(part).length, 0);
+}
+
+/**
+ * What may be shown of a secret. A private key is parsed here, so that one which no ssh could use is never stored.
+ * @throws Fault `invalid_request` that names the part and the reason.
+ */
+export async function describeSecret(
+  secret: Secret,
+): Promise<Pick<AccessKey, "public_key" | "fingerprint" | "comment">> {
+  if (secret.type !== "ssh") return { public_key: null, fingerprint: null, comment: null };
+  const described = await describePrivateKey(secret.private_key, secret.passphrase);
+  if ("reason" in described) throw invalidField(`/secret/${described.field}`, described.reason);
+  return { public_key: described.publicKey, fingerprint: described.fingerprint, comment: described.comment };
 }
 
 export async function sealSecret(sealer: Sealer, key: AccessKey, secret: Secret): Promise<Bytes | null> {

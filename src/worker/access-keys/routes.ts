@@ -3,6 +3,7 @@ import {
   AccessKey,
   AccessKeyCreate,
   AccessKeyDeletion,
+  AccessKeyGenerate,
   AccessKeyList,
   AccessKeyPatch,
   KeyDecision,
@@ -77,13 +78,25 @@ export function accessKeyRoutes(keys: AccessKeys): Route[] {
       handle: async ({ principal, params, body, request }) =>
         json(200, await keys.change(principal, params.project_id, params.key_id, body, readRevision(request))),
     }),
-    ...askedOfAKey(keys),
+    ...moreOfKeys(keys),
   ];
 }
 
-/** What may be asked of one key: whether it would open, and where it went. */
-function askedOfAKey(keys: AccessKeys): Route[] {
+/** Making a key here, whether one would open, and where it went. */
+function moreOfKeys(keys: AccessKeys): Route[] {
   return [
+    route({
+      method: "POST",
+      path: "/api/v1/projects/:project_id/keys/generate",
+      access: "person",
+      summary: "Make an Ed25519 key: its public half is shown, its private half goes to jobs alone",
+      body: AccessKeyGenerate,
+      answers: {
+        201: { description: "made", schema: AccessKey },
+        200: { description: "made before", schema: AccessKey },
+      },
+      handle: async ({ principal, params, body }) => created(await keys.generate(principal, params.project_id, body)),
+    }),
     route({
       method: "POST",
       path: "/api/v1/projects/:project_id/keys/:key_id/decision",
