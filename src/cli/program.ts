@@ -4,6 +4,7 @@ import { addAgentCommands } from "./commands/agent.ts";
 import { addAgentTypeCommands } from "./commands/agent-type.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addIdentityProfileCommands } from "./commands/identity-profile.ts";
+import { addImportCommands } from "./commands/import.ts";
 import { addJobCommands } from "./commands/job.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addKeygenCommands } from "./commands/keygen.ts";
@@ -62,6 +63,7 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
     addRotateCommands,
     addSealingCommands,
     addRecoverCommand,
+    addImportCommands,
   ];
   for (const add of groups) add(program, cli);
   inheritSettings(program);
