@@ -176,6 +176,14 @@ describe("a plain read", () => {
     expect([next, count]).toEqual([600, 600]);
   });
 
+  it("as text goes on behind a gap", async () => {
+    const job = await runningJob();
+    await push(world, job.logToken, job.jobId, 0, lines(0, 2));
+    await push(world, job.logToken, job.jobId, 4, lines(4, 6));
+    const { text } = await world.as(world.owner, "GET", `/api/v1/logs/${job.jobId}?raw=true`);
+    expect(text).toBe("line 0\nline 1\nline 4\nline 5\n");
+  });
+
   it("is 401 without a token and 404 for what one may not see, as for what does not exist", async () => {
     const job = await runningJob();
     const elsewhere = await world.as(world.owner, "POST", "/api/v1/projects", {
@@ -189,6 +197,71 @@ describe("a plain read", () => {
     expect([hidden.status, missing.status]).toEqual([404, 404]);
     expect({ ...hidden.body, request_id: "" }).toEqual({ ...missing.body, request_id: "" });
     expect((await watch(`job_id=${job.jobId}`, { token: stranger })).status).toBe(404);
+  });
+});
+
+describe("a download", () => {
+  it("grows until the log is final, then has a tag, and is told unchanged or given in parts", async () => {
+    const job = await runningJob();
+    const get = (query = "", headers: Record<string, string> = {}) =>
+      world.harness.fetch(`/api/v1/logs/${job.jobId}/text${query}`, {
+        headers: { authorization: `Bearer ${world.owner}`, ...headers },
+      });
+    await push(world, job.logToken, job.jobId, 0, [output("\u001b[3"), output("1mräd\u001b[0m\n")]);
+    const growing = await get("", { range: "bytes=0-1" });
+    expect([growing.status, growing.headers.get("etag")]).toEqual([200, null]);
+    expect(await growing.text()).toBe("\u001b[31mräd\u001b[0m\n");
+    await finish(job);
+
+    const whole = await get();
+    const bytes = Buffer.from("\u001b[31mräd\u001b[0m\n");
+    const etag = whole.headers.get("etag") ?? "";
+    expect(etag).toMatch(/^"[^"]+"$/);
+    expect(whole.headers.get("content-disposition")).toBe(`attachment; filename="job-${job.jobId}.log"`);
+    expect(Buffer.from(await whole.arrayBuffer())).toEqual(bytes);
+    expect((await get("", { "if-none-match": etag })).status).toBe(304);
+    const bare = await get("?ansi=strip", { "if-none-match": etag });
+    expect([bare.status, await bare.text()]).toEqual([200, "räd\n"]);
+    for (const [range, first, end] of [
+      ["bytes=0-0", 0, 1],
+      ["bytes=6-7", 6, 8],
+      ["bytes=9-", 9, bytes.length],
+      ["bytes=-5", bytes.length - 5, bytes.length],
+      ["bytes=2-999", 2, bytes.length],
+    ] as const) {
+      const part = await get("", { range, "if-range": etag });
+      expect(part.status).toBe(206);
+      expect(part.headers.get("content-range")).toBe(`bytes ${first}-${end - 1}/${bytes.length}`);
+      expect(Buffer.from(await part.arrayBuffer())).toEqual(bytes.subarray(first, end));
+    }
+    const beyond = await get("", { range: "bytes=999-" });
+    expect([beyond.status, beyond.headers.get("content-range")]).toEqual([416, `bytes */${bytes.length}`]);
+    expect((await get("", { range: "bytes=0-1", "if-range": '"another"' })).status).toBe(200);
+    expect((await get("", { range: "bytes=0-1,3-4" })).status).toBe(200);
+    expect((await get("?ansi=bold")).status).toBe(400);
+  });
+
+  it("of a log of many pages is whole, and so is a part that spans them", async () => {
+    const job = await runningJob();
+    const wide = (at: number) => output(`${at} ${"x".repeat(20_000)}\n`);
+    for (let at = 0; at < 600; at += 200) {
+      await push(
+        world,
+        job.logToken,
+        job.jobId,
+        at,
+        Array.from({ length: 200 }, (_, index) => wide(at + index)),
+      );
+    }
+    await finish(job);
+    const text = Array.from({ length: 600 }, (_, at) => wide(at).output).join("");
+    const path = `/api/v1/logs/${job.jobId}/text`;
+    expect((await world.as(world.owner, "GET", path)).text === text).toBe(true);
+    const part = await world.as(world.owner, "GET", path, undefined, { range: "bytes=100000-9999999" });
+    expect(part.text === text.slice(100_000, 10_000_000)).toBe(true);
+    const hidden = await world.as(null, "GET", path);
+    const missing = await world.as(world.owner, "GET", `/api/v1/logs/${randomUUID()}/text`);
+    expect([hidden.status, missing.status]).toEqual([401, 404]);
   });
 });
 

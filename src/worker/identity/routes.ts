@@ -23,6 +23,7 @@ import { Problem } from "../../protocol/problem.ts";
 import { CompromisedKey, CompromisedKeyReport, publicCaching, SigningSlots } from "../../protocol/signing-keys.ts";
 import { sha256 } from "../crypto/digests.ts";
 import type { SigningKeys } from "../crypto/signing.ts";
+import { isKnown } from "../http/conditional.ts";
 import { created, empty, json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import { toBase64Url, utf8 } from "../lib/bytes.ts";
@@ -227,8 +228,6 @@ async function cacheable(request: Request, document: unknown): Promise<Response>
     "access-control-allow-origin": "*",
     etag,
   };
-  const known = request.headers.get("if-none-match") ?? "";
-  const unchanged = known.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag || tag.trim() === "*");
-  if (unchanged) return new Response(null, { status: 304, headers });
+  if (isKnown(request, etag)) return new Response(null, { status: 304, headers });
   return json(200, document, headers);
 }

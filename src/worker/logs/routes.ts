@@ -9,20 +9,19 @@ import { requireMay } from "../accounts/permissions.ts";
 import type { SocketTickets } from "../accounts/socket-tickets.ts";
 import type { HeldKeys } from "../crypto/keyring.ts";
 import { type MacTokenClaims, verifyMacToken } from "../crypto/mac-token.ts";
+import { isKnown, rangeFor } from "../http/conditional.ts";
 import { presentedCredential } from "../http/credential.ts";
 import { json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
-import { utf8 } from "../lib/bytes.ts";
+import { readByteRange } from "../lib/byte-range.ts";
 import { bindingUnusable, Fault, notFound, unauthenticated } from "../lib/fault.ts";
 import { type Clock, toSeconds } from "../lib/time.ts";
 import { readPosition, readStartFrom } from "./append.ts";
 import { echoSocket } from "./echo-socket.ts";
-import { forwardPush, forwardViewer, type LogRoomStub, type LogRooms, roomOf } from "./log-access.ts";
-import { pageAsJson, pageAsText } from "./plain-read.ts";
+import { forwardPush, forwardViewer, type LogRooms, roomOf } from "./log-access.ts";
+import { asStream, finalPosition, pageBytes, textPieces, totalBytes, within } from "./log-text.ts";
+import { pageAsJson } from "./plain-read.ts";
 import { protocolHeader } from "./wire.ts";
-
-/** Stored bytes of one page: a reader goes on at `next`. */
-const pageBytes = 4 * 1024 * 1024;
 
 export interface LogRoutesPorts<Env> {
   readonly rooms: LogRooms<Env>;
@@ -36,7 +35,7 @@ export interface LogRoutesPorts<Env> {
 }
 
 export function logRoutes<Env>(ports: LogRoutesPorts<Env>): Route[] {
-  return [pushRoute(ports), readRoute(ports), ticketRoute(ports), viewerRoute(ports)];
+  return [pushRoute(ports), readRoute(ports), downloadRoute(ports), ticketRoute(ports), viewerRoute(ports)];
 }
 
 function pushRoute<Env>(ports: LogRoutesPorts<Env>): Route {
@@ -78,10 +77,64 @@ function readRoute<Env>(ports: LogRoutesPorts<Env>): Route {
     async handle({ principal, params, query }) {
       await requireReadable(ports, principal, params.job_id);
       const room = roomOf(ports.rooms, params.job_id);
-      if (query.raw === "true") return answer(textFrom(room, query.token), "text/plain");
+      if (query.raw === "true") return answer(asStream(textPieces(room, { from: query.token })), "text/plain");
       return answer(pageAsJson(await room.read({ from: query.token, maxBytes: pageBytes })), "application/json");
     },
   });
+}
+
+function downloadRoute<Env>(ports: LogRoutesPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id/text",
+    access: "person",
+    summary: "Download a job's log as text; `ansi=strip` leaves terminal sequences out",
+    query: z.object({ ansi: z.enum(["keep", "strip"]).default("keep") }),
+    answers: {
+      200: {
+        description: "the text; with an ETag once the log is final",
+        schema: z.string(),
+        contentType: "text/plain",
+      },
+      206: { description: "the range asked for, of a final log", schema: z.string(), contentType: "text/plain" },
+      304: { description: "the final log, unchanged, as If-None-Match names it", schema: null },
+      416: { description: "the range begins behind the log's end", schema: null },
+    },
+    async handle({ principal, request, params, query: { ansi } }) {
+      const { id } = await requireReadable(ports, principal, params.job_id);
+      const room = roomOf(ports.rooms, id);
+      const position = await finalPosition(room);
+      const pieces = () => textPieces(room, { ansi });
+      const headers = {
+        "content-type": "text/plain; charset=utf-8",
+        "content-disposition": `attachment; filename="job-${id}.log"`,
+      };
+      // A log that grows is another one at each read.
+      if (position === null) return new Response(asStream(pieces()), { headers });
+      return finalText(request, pieces, { ...headers, etag: `"${id}.${position}.${ansi}"` });
+    },
+  });
+}
+
+/** A final log never changes, so its parts may be asked for one by one. Its size as text is known by counting alone. */
+async function finalText(
+  request: Request,
+  pieces: () => AsyncGenerator<Uint8Array, void>,
+  own: Record<string, string> & { readonly etag: string },
+): Promise<Response> {
+  const headers = { ...own, "accept-ranges": "bytes", "cache-control": "private, no-cache" };
+  if (isKnown(request, own.etag)) return new Response(null, { status: 304, headers });
+  const asked = rangeFor(request, own.etag);
+  if (asked === null) return new Response(asStream(pieces()), { headers });
+  const total = await totalBytes(pieces());
+  const range = readByteRange(asked, total);
+  if (range === null) return new Response(asStream(pieces()), { headers });
+  if (range === "unsatisfiable") {
+    return new Response(null, { status: 416, headers: { "content-range": `bytes */${total}` } });
+  }
+  const { first, end } = range;
+  const partial = { ...headers, "content-range": `bytes ${first}-${end - 1}/${total}` };
+  return new Response(asStream(within(pieces(), range)), { status: 206, headers: partial });
 }
 
 /** Here and not with the accounts: whether the job may be watched is to be known first. */
@@ -177,24 +230,6 @@ function offeredTicket(protocols: string | null): string | null {
 function requireOwnOrigin(request: Request, issuer: URL): void {
   const origin = request.headers.get("origin") ?? "";
   if (origin !== "" && origin !== issuer.origin) throw new Fault("forbidden", "this origin may not open sockets here");
-}
-
-/** The whole log as text, a page at a time, up to where it stood when its end was reached. */
-function textFrom<Env>(room: LogRoomStub<Env>, from: number): ReadableStream<Uint8Array> {
-  let position = from;
-  return new ReadableStream({
-    async pull(controller) {
-      for (;;) {
-        const page = await room.read({ from: position, maxBytes: pageBytes });
-        position = page.next;
-        const text = pageAsText(page);
-        if (text !== "") controller.enqueue(utf8(text));
-        if (page.isFinal || page.events.length === 0) return controller.close();
-        // A pull that brings nothing is not asked again.
-        if (text !== "") return;
-      }
-    },
-  });
 }
 
 function answer(body: BodyInit, mediaType: string): Response {

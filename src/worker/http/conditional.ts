@@ -1,0 +1,13 @@
+/** Conditional reads by entity tag (RFC 9110 sections 13.1.2 and 13.1.5). Pure. */
+
+/** Whether the caller has what `etag` names already: 304. */
+export function isKnown(request: Request, etag: string): boolean {
+  const known = request.headers.get("if-none-match") ?? "";
+  return known.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag || tag.trim() === "*");
+}
+
+/** The range asked for, or null where it belongs to another representation than the one that is served. */
+export function rangeFor(request: Request, etag: string): string | null {
+  const condition = request.headers.get("if-range");
+  return condition === null || condition.trim() === etag ? request.headers.get("range") : null;
+}

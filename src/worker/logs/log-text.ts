@@ -1,0 +1,71 @@
+/** A log as text, streamed a page at a time: whatever its length, no more than a page is held. */
+
+import type { ByteRange } from "../lib/byte-range.ts";
+import { utf8 } from "../lib/bytes.ts";
+import type { LogRoomStub } from "./log-access.ts";
+import { pageAsText } from "./plain-read.ts";
+import { createAnsiStripper } from "./strip-ansi.ts";
+
+/** Stored bytes of one page: a reader goes on at `next`. */
+export const pageBytes = 4 * 1024 * 1024;
+
+export type Ansi = "keep" | "strip";
+
+/** Pieces of the text from a position on, up to where the log stood when its end was reached. */
+export async function* textPieces<Env>(
+  room: LogRoomStub<Env>,
+  { from = 0, ansi = "keep" as Ansi } = {},
+): AsyncGenerator<Uint8Array, void> {
+  const shown = ansi === "strip" ? createAnsiStripper() : (text: string) => text;
+  for (let position = from; ; ) {
+    const page = await room.read({ from: position, maxBytes: pageBytes });
+    const text = shown(pageAsText(page));
+    if (text !== "") yield utf8(text);
+    // A page without events that goes on further down is a gap: the log goes on behind it.
+    if (page.isFinal || page.next <= position) return;
+    position = page.next;
+  }
+}
+
+/** How many events a final log has; null where it is not final yet. */
+export async function finalPosition<Env>(room: LogRoomStub<Env>): Promise<number | null> {
+  const { next, isFinal } = await room.read({ from: Number.MAX_SAFE_INTEGER, maxBytes: 1 });
+  return isFinal ? next : null;
+}
+
+export async function totalBytes(pieces: AsyncIterable<Uint8Array>): Promise<number> {
+  let total = 0;
+  for await (const piece of pieces) total += piece.length;
+  return total;
+}
+
+/** The bytes of a range; nothing is asked for behind its end. */
+export async function* within(
+  pieces: AsyncIterable<Uint8Array>,
+  { first, end }: ByteRange,
+): AsyncGenerator<Uint8Array, void> {
+  let at = 0;
+  for await (const piece of pieces) {
+    const part = piece.subarray(Math.max(0, first - at), Math.max(0, end - at));
+    at += piece.length;
+    if (part.length > 0) yield part;
+    if (at >= end) return;
+  }
+}
+
+/** Asks for a piece only when the reader takes one: who is slow, or asked for the headers alone, costs nothing. */
+export function asStream(pieces: AsyncGenerator<Uint8Array, void>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { value, done } = await pieces.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await pieces.return();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
