@@ -1,5 +1,5 @@
 /** The access keys of a `wrangler d1 export`, opened on the operator's machine. */
-import { DatabaseSync } from "node:sqlite";
+import { constants, DatabaseSync } from "node:sqlite";
 import { keyIdOf, openRecord, type RecoveryKey } from "./open-record.ts";
 
 /** A key of the export. `secret` is the JSON text that was sealed; null where there is none or it does not open. */
@@ -23,6 +23,7 @@ const select = `
 export function readExport(sql: string, keys: readonly RecoveryKey[]): RecoveredKey[] {
   const db = new DatabaseSync(":memory:", { enableForeignKeyConstraints: false });
   try {
+    db.setAuthorizer(authorize);
     db.exec(sql);
     return db
       .prepare(select)
@@ -31,6 +32,19 @@ export function readExport(sql: string, keys: readonly RecoveryKey[]): Recovered
   } finally {
     db.close();
   }
+}
+
+/**
+ * An export may come from anybody, and is SQL: it may fill the memory of its own database, and reach no file. ATTACH
+ * is also what VACUUM INTO asks for.
+ */
+function authorize(action: number, first: string | null, second: string | null): number {
+  const { SQLITE_ATTACH, SQLITE_DETACH, SQLITE_CREATE_VTABLE, SQLITE_PRAGMA, SQLITE_FUNCTION } = constants;
+  const isDenied =
+    [SQLITE_ATTACH, SQLITE_DETACH, SQLITE_CREATE_VTABLE].includes(action) ||
+    (action === SQLITE_PRAGMA && first !== "defer_foreign_keys") ||
+    (action === SQLITE_FUNCTION && second === "load_extension");
+  return isDenied ? constants.SQLITE_DENY : constants.SQLITE_OK;
 }
 
 function recovered(row: Record<string, unknown>, keys: readonly RecoveryKey[]): RecoveredKey {

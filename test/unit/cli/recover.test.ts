@@ -1,9 +1,10 @@
 /** `signalbox recover` as its user runs it, on an export whose records the Worker's own sealing made. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { readExport } from "../../../src/cli/recover/read-export.ts";
 import { seal } from "../../../src/worker/crypto/sealing.ts";
 import { parseSealingKey } from "../../../src/worker/crypto/sealing-key.ts";
 import { systemRandom, toHex, utf8 } from "../../../src/worker/lib/bytes.ts";
@@ -15,12 +16,14 @@ const secret = '{"type":"string","value":"pünktlich\\n"}';
 vi.setConfig({ testTimeout: 60_000 });
 
 let folder: string;
+let dump: string;
 const at = (name: string) => join(folder, name);
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "signalbox-recover-"));
   writeFileSync(at("key"), `${keyText}\n`);
-  writeFileSync(at("dump.sql"), await exported());
+  dump = await exported();
+  writeFileSync(at("dump.sql"), dump);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -69,6 +72,24 @@ test("another sealing key, and one of a wrong length, are named and open nothing
   expect(recover("--key-file", at("other"), "--key", "deploy").stdout).toContain("not given");
   const short = recover("--key-file", at("short"));
   expect([short.status, short.stderr]).toEqual([2, expect.stringContaining("holds 24 bytes where 32 are needed")]);
+});
+
+test("an export that would write a file, change the engine or load code is refused and leaves nothing behind", () => {
+  const target = at("written.db");
+  const hostile = [
+    `ATTACH '${target}' AS x; CREATE TABLE x.t (a)`,
+    `VACUUM INTO '${target}'`,
+    `PRAGMA temp_store_directory='${folder}'`,
+    "PRAGMA writable_schema=ON",
+    "DETACH main",
+    "SELECT load_extension('x.so')",
+    "CREATE VIRTUAL TABLE v USING fts5(a)",
+  ];
+  for (const statement of hostile) {
+    expect(() => readExport(`${statement};\n${dump}`, []), statement).toThrow(/not authorized|authorization denied/);
+    expect(existsSync(target), statement).toBe(false);
+  }
+  expect(readExport(dump, [])).toHaveLength(3);
 });
 
 test("what recover opens with imports nothing of the Worker", () => {
