@@ -2,9 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { baseUrlFile, ownerTokenFile } from "../../src/cli/context.ts";
-import { type Running, signalbox, startSignalbox } from "../support/processes.ts";
+import { isAlive, type Running, signalbox, startSignalbox } from "../support/processes.ts";
 
 let data: string;
 
@@ -17,7 +17,6 @@ async function serving(...options: string[]): Promise<{ server: Running; baseUrl
   const issuer = ["--issuer", "https://ci.example.com"];
   const server = startSignalbox(["serve", "--data", data, "--port", "0", ...issuer, ...options]);
   onTestFinished(async () => {
-    // SIGKILL would leave the runtime behind, which has a group of its own.
     server.kill("SIGTERM");
     await server.ended;
   });
@@ -47,6 +46,23 @@ it("its folder is its user's alone, and another server on it is refused while it
   const second = await signalbox(["serve", "--data", data, "--port", "0"]);
   expect(second.code).not.toBe(0);
   expect((await fetch(`${baseUrl}/api/health`)).status).toBe(200);
+});
+
+it("killed without a word it leaves no runtime on its port or storage, and the next start goes on from there", async () => {
+  const { server, baseUrl } = await serving();
+  const runtimes = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8")
+    .trim()
+    .split(" ")
+    .map(Number);
+  expect(runtimes.length).toBeGreaterThan(0);
+  process.kill(server.pid, "SIGKILL");
+  await vi.waitFor(async () => expect((await Promise.all(runtimes.map(isAlive))).filter(Boolean)).toEqual([]), {
+    timeout: 5000,
+    interval: 50,
+  });
+  await expect(fetch(`${baseUrl}/api/health`)).rejects.toThrow();
+  const next = await serving();
+  expect((await fetch(`${next.baseUrl}/api/health`)).status).toBe(200);
 });
 
 it("an issuer that could not be one is refused before anything is made", async () => {

@@ -1,5 +1,5 @@
 /** One workerd process: started, known to be ready by its own word, and ended with everything in its group. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import workerd from "workerd";
 import { Failure } from "../exit.ts";
@@ -30,7 +30,11 @@ export async function startRuntime(configFile: string, env: NodeJS.ProcessEnv): 
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
   };
   process.once("exit", endAll);
-  void ended.then(() => process.removeListener("exit", endAll));
+  const watcher = endWithUs(child.pid);
+  void ended.then(() => {
+    process.removeListener("exit", endAll);
+    watcher?.kill("SIGKILL");
+  });
   const report = await Promise.race([listening(child.stdio[3] as Readable), ended]);
   if (typeof report === "string") throw new Failure(`the runtime did not start: it ended with ${report}`);
   return {
@@ -43,6 +47,24 @@ export async function startRuntime(configFile: string, env: NodeJS.ProcessEnv): 
       clearTimeout(tooLong);
     },
   };
+}
+
+/**
+ * Ends the runtime should we be killed without a word: a shell of two words, which waits for the end of a pipe that only
+ * we hold. Were the runtime left behind, it would keep the port, and write the storage beside the next one.
+ */
+function endWithUs(pid: number | undefined): ChildProcess | null {
+  if (pid === undefined) return null;
+  const watcher = spawn("/bin/sh", ["-c", 'read -r _ || kill -KILL "$1"', "sh", String(pid)], {
+    // Out of our group: what kills that as a whole must not reach it.
+    detached: true,
+    env: {},
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  // A machine without this shell goes without a watcher.
+  watcher.on("error", () => undefined);
+  watcher.unref();
+  return watcher;
 }
 
 /** workerd's control messages: a line of JSON each, `{"event":"listen","socket":"http","port":3000}`. */
