@@ -10,9 +10,14 @@ export function celQuoted(text: string): string {
   return `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
 }
 
-/** A string of Terraform's language, where `${` and `%{` begin a template. */
+/** A string of Terraform's language. */
 export function hclQuoted(text: string): string {
-  return JSON.stringify(text).replaceAll("${", "$${").replaceAll("%{", "%%{");
+  return hclLiteral(JSON.stringify(text));
+}
+
+/** Text in a quoted string or heredoc of Terraform's, where `${` and `%{` begin a template that Terraform would run. */
+export function hclLiteral(text: string): string {
+  return text.replace(/[$%](?=\{)/g, (sign) => sign + sign);
 }
 
 /** A string of SQL. */

@@ -1,7 +1,7 @@
 /** The trust policy of an IAM role, for IAM itself, the aws command and Terraform. */
 import type { GeneratedTrust, TrustOptions } from "../../protocol/trust.ts";
 import { jsonText, profileCommand, sharedNotes } from "../artifacts.ts";
-import { shellQuoted } from "../quoting.ts";
+import { hclLiteral, hclQuoted, shellQuoted } from "../quoting.ts";
 import type { TrustedProject, TrustedScope } from "../subject.ts";
 import { assumeRole, tagSession } from "./request.ts";
 
@@ -80,15 +80,15 @@ aws iam update-assume-role-policy --role-name ${role} --policy-document file://t
 }
 
 function terraform(issuer: string, audience: string, role: string, policy: string, provider: string): string {
-  const document = policy.trimEnd().replaceAll("${", "$${").replaceAll("%{", "%%{").replaceAll("\n", "\n  ");
+  const document = hclLiteral(policy.trimEnd()).replaceAll("\n", "\n  ");
   const arn = JSON.stringify(provider);
   return `resource "aws_iam_openid_connect_provider" "signalbox" {
-  url            = ${JSON.stringify(issuer)}
-  client_id_list = [${JSON.stringify(audience)}]
+  url            = ${hclQuoted(issuer)}
+  client_id_list = [${hclQuoted(audience)}]
 }
 
 resource "aws_iam_role" "signalbox" {
-  name               = ${JSON.stringify(role)}
+  name               = ${hclQuoted(role)}
   assume_role_policy = <<-POLICY
   ${document.replaceAll(arn, `"$\{aws_iam_openid_connect_provider.signalbox.arn}"`)}
   POLICY

@@ -91,13 +91,13 @@ vault write auth/${mount}/role/${name} @role.json
 }
 
 function terraform(issuer: string, mount: string, name: string, role: Role): string {
-  // The provider takes a list in bound_claims as one text with commas, which no git ref is safe from.
+  // The provider splits every text in bound_claims at its commas, also one that was no list: a branch that is called
+  // `x,refs/heads/main` would let main in.
   const claims = Object.entries(role.bound_claims).map(
     ([claim, value]) => `    ${claim} = ${typeof value === "string" ? hclQuoted(value) : hclQuoted(value.join(","))}`,
   );
-  const listed = [role.bound_claims.ref].flat();
-  if (listed.length > 1 && listed.some((ref) => ref.includes(","))) {
-    return "# Terraform's provider joins the refs by commas, and one of them holds a comma: use the commands.\n";
+  if ([role.bound_claims.ref].flat().some((ref) => ref.includes(","))) {
+    return "# Terraform's provider splits refs at commas, and one of them holds a comma: use the commands.\n";
   }
   return `resource "vault_jwt_auth_backend" "signalbox" {
   path               = ${hclQuoted(mount)}

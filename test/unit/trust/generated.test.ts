@@ -228,3 +228,26 @@ it("a ref whose subject is cut takes the server: nobody else knows the hash", ()
   const refs = [`refs/heads/${"long".repeat(60)}`];
   expect(() => generateTrust("aws", project, options(refs))).toThrow(/only the server knows/);
 });
+
+describe("Terraform", () => {
+  const hostile = ["refs/heads/$" + "{file(1)}", "refs/heads/%" + "{if(x)}"];
+  const terraform = (cloud: TrustCloud, refs: string[], audience = "the-cloud") =>
+    generateTrust(cloud, project, options(refs, { audience })).artifacts.find(({ language }) => language === "hcl")
+      ?.text ?? "";
+
+  it.each(["aws", "gcp", "azure", "vault"] as const)(
+    "runs no template that a ref or an audience holds, for %s",
+    (cloud) => {
+      for (const text of [terraform(cloud, hostile), terraform(cloud, ["refs/heads/main"], "$" + "{path.cwd}")]) {
+        const templates = [...text.matchAll(/(?<!\$)(?:\$\$)*\$\{([^}]*)\}|(?<!%)(?:%%)*%\{/g)].map(
+          ([, inner]) => inner,
+        );
+        expect(templates.filter((inner) => inner !== "aws_iam_openid_connect_provider.signalbox.arn")).toEqual([]);
+      }
+    },
+  );
+
+  it("names no ref with a comma to Vault's provider, which would split it into others", () => {
+    expect(terraform("vault", ["refs/heads/x,refs/heads/main"])).toMatch(/^# .*comma/);
+  });
+});
