@@ -44,6 +44,8 @@ class JsonReader {
     this.#list("}", () => {
       const start = this.#at;
       const name = this.#string();
+      // A record's schema passes over this name: what stands under it would be neither checked nor compared.
+      if (name === "__proto__") this.#refuse("no cloud has a member __proto__", start);
       if (members.has(name)) this.#refuse(`the member ${JSON.stringify(name)} stands twice`, start);
       this.#blanks();
       this.#expect(":");

@@ -82,6 +82,20 @@ export function timeChecks(claims: TokenClaims, now: Seconds, skewSeconds: numbe
   ];
 }
 
+/** Where a verifier refuses a token from the future: the issuer's clock, or its own, is wrong. */
+export function issuedCheck(claims: TokenClaims, now: Seconds, skewSeconds: number): TrustCheck {
+  const iat = own(claims, "iat");
+  const met = iat === undefined || (typeof iat === "number" && iat <= now + skewSeconds);
+  return {
+    at: "token iat",
+    test: "is not in the future",
+    expected: [`at most ${instant(now + skewSeconds)}`],
+    seen: typeof iat === "number" ? [instant(iat)] : null,
+    result: resultOf(met),
+    hint: met ? null : "it was issued in the future: compare the clocks",
+  };
+}
+
 function instant(seconds: number): string {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.valueOf()) ? String(seconds) : date.toISOString();

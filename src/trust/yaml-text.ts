@@ -1,5 +1,5 @@
 /** YAML as clouds' tools take it, and JSON with it, with the place of what is wrong. */
-import { parseDocument } from "yaml";
+import { isScalar, parseDocument, visit } from "yaml";
 import type * as z from "zod";
 import { PolicyError } from "./policy-error.ts";
 
@@ -12,6 +12,12 @@ export function parseYamlText<Schema extends z.ZodType>(text: string, schema: Sc
     const at = place === undefined ? "" : `line ${place.line}, column ${place.col}`;
     throw new PolicyError(at, error.message.split(" at line ")[0]?.split("\n")[0] ?? "is no YAML");
   }
+  visit(document, {
+    Pair(_key, { key }) {
+      // A record's schema passes over this name: what stands under it would be neither checked nor compared.
+      if (isScalar(key) && key.value === "__proto__") throw new PolicyError("", "no cloud has a field __proto__");
+    },
+  });
   const parsed = schema.safeParse(plain(document));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

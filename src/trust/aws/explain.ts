@@ -93,7 +93,9 @@ function principalCheck(
     return { at: `Statement[${index}].NotPrincipal`, test, expected: [], seen, result: "unknown", hint };
   }
   if (Principal === undefined || Principal === "*") {
-    const result = Principal === undefined ? "not_met" : Effect === "Deny" ? "met" : "unknown";
+    // A Deny that cannot be read here must not be passed over.
+    const result =
+      Effect === "Allow" ? (Principal === undefined ? "not_met" : "unknown") : Principal === "*" ? "met" : "unknown";
     return {
       at,
       test,
@@ -106,7 +108,9 @@ function principalCheck(
   const expected = Principal.Federated ?? [];
   const met = expected.some((arn) => providerOf(arn) === request.provider);
   const everybody = Principal.AWS?.includes("*") === true;
-  const result: TrustResult = met ? "met" : everybody ? (Effect === "Deny" ? "met" : "unknown") : "not_met";
+  const wildcard = expected.some((arn) => /[*?]/.test(arn));
+  const result: TrustResult =
+    met || (everybody && Effect === "Deny") ? "met" : everybody || wildcard ? "unknown" : "not_met";
   return { at: `${at}.Federated`, test, expected, seen, result, hint: met ? null : principalHint(expected, request) };
 }
 
@@ -180,7 +184,12 @@ function missingHint(key: string, { provider }: AwsRequest): string {
 }
 
 function tokenPart(claims: TokenClaims, request: AwsRequest, now: Seconds): Part {
-  const checks = [issuerForm(claims), subjectThere(claims), ...timeChecks(claims, now, skewSeconds)];
+  const checks = [
+    issuerForm(claims),
+    there(claims, "sub"),
+    there(claims, "aud"),
+    ...timeChecks(claims, now, skewSeconds),
+  ];
   if (request.tags.size > 0) checks.push(tagsCheck(request));
   return { name: "the token", role: "all", result: allOf(checks.map(({ result }) => result)), checks };
 }
@@ -200,17 +209,11 @@ function issuerForm(claims: TokenClaims): TrustCheck {
   };
 }
 
-function subjectThere(claims: TokenClaims): TrustCheck {
-  const there = textClaim(claims, "sub") !== null;
-  const hint = there ? null : "STS refuses tokens without sub";
-  return {
-    at: "token sub",
-    test: "is there",
-    expected: [],
-    seen: seenClaim(claims, "sub"),
-    result: resultOf(there),
-    hint,
-  };
+function there(claims: TokenClaims, name: "sub" | "aud"): TrustCheck {
+  const seen = seenClaim(claims, name);
+  const met = seen !== null && seen.length > 0 && seen.every((value) => value !== "");
+  const hint = met ? null : `STS refuses tokens without ${name}`;
+  return { at: `token ${name}`, test: "is there", expected: [], seen, result: resultOf(met), hint };
 }
 
 function tagsCheck({ tags }: AwsRequest): TrustCheck {

@@ -54,9 +54,12 @@ export function evaluate(operator: AwsOperator, seen: KeyValues, expected: reado
   if (operator.base === "Null") return isNull(operator, seen, expected);
   const match = matches[negations[operator.base] ?? operator.base];
   if (match === undefined || !Object.hasOwn(matches, negations[operator.base] ?? operator.base)) return "unknown";
+  // IAM says nothing of an empty list: a negation of it must not pass for met.
+  if (expected.length === 0) return "unknown";
   if (seen === null || seen.length === 0) return whereMissing(operator);
   if (seen.length * expected.length > pairsMax) return "unknown";
-  if (match === like && seen.some((value) => value.length > likeCharsMax)) return "unknown";
+  if (match === like && charsOf(seen) * charsOf(expected) > likeStepsMax) return "unknown";
+  if (operator.base.startsWith("Numeric") && ![...seen, ...expected].every(isNumber)) return "unknown";
   const fits = (value: string) => {
     const found = anyOf(expected.map((each) => (each === null ? "unknown" : resultOf(match(value, each)))));
     return operator.negated ? not(found) : found;
@@ -84,7 +87,16 @@ function isNull({ set, ifExists }: AwsOperator, seen: readonly string[] | null, 
 
 /** Beyond these a comparison is not made: whoever asks must not buy more than their share of a processor. */
 const pairsMax = 100_000;
-const likeCharsMax = 2048;
+const likeStepsMax = 5_000_000;
+
+function charsOf(texts: readonly (string | null)[]): number {
+  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
+}
+
+/** JavaScript would take "" for 0, and an unequal for whatever is no number. */
+function isNumber(text: string | null): boolean {
+  return text !== null && /^[+-]?\d+(\.\d+)?$/.test(text);
+}
 
 /** Stands for a literal `*`, `?` or `$` that came from `${*}`, so that StringLike does not take it for a wildcard. */
 const literals = { "*": "\uE000", "?": "\uE001", $: "\uE002" } as const;

@@ -2,7 +2,17 @@
 import type { TokenClaims, TrustCheck, TrustExplanation } from "../../protocol/trust.ts";
 import { type CelValue, conditionResult, evaluateCel } from "../cel.ts";
 import { allOf, type Part, resultOf, verdictOf } from "../logic.ts";
-import { audienceCheck, audiences, issuerCheck, namedClaims, own, type Seconds, shown, timeChecks } from "../token.ts";
+import {
+  audienceCheck,
+  audiences,
+  issuedCheck,
+  issuerCheck,
+  namedClaims,
+  own,
+  type Seconds,
+  shown,
+  timeChecks,
+} from "../token.ts";
 import { type GoogleProvider, googleDialect, googleLimits, parseGoogleProvider } from "./policy.ts";
 
 const providerName = /^projects\/[^/]+\/locations\/global\/workloadIdentityPools\/[^/]+\/providers\/[^/]+$/;
@@ -18,6 +28,7 @@ export function explainGoogle(text: string, claims: TokenClaims, now: Seconds): 
       audienceOf(provider, claims),
       lifeCheck(claims),
       ...timeChecks(claims, now, 0),
+      issuedCheck(claims, now, 0),
     ]),
     part("attributeMapping", mapped.checks),
     part("attributeCondition", conditionChecks(provider, claims, mapped)),
@@ -124,7 +135,12 @@ function mapClaims({ attributeMapping }: GoogleProvider, claims: TokenClaims): M
     return mappingCheck(at, target, expression, value);
   });
   if (!Object.hasOwn(attributeMapping, "google.subject")) checks.unshift(subjectMissing());
-  return { checks: [...checks, sizeCheck({ google, attribute })], google, attribute, unknown };
+  return {
+    checks: [...checks, countCheck(checks.length), sizeCheck({ google, attribute })],
+    google,
+    attribute,
+    unknown,
+  };
 }
 
 function mappedValue(expression: string, claims: TokenClaims, at: string): CelValue {
@@ -183,6 +199,18 @@ function isText(value: unknown): value is string {
   return typeof value === "string";
 }
 
+function countCheck(count: number): TrustCheck {
+  const met = count <= googleLimits.mappings;
+  return {
+    at: "attributeMapping",
+    test: "how many there are",
+    expected: [`at most ${googleLimits.mappings}`],
+    seen: [String(count)],
+    result: resultOf(met),
+    hint: met ? null : "map fewer claims",
+  };
+}
+
 function sizeCheck(mapped: Pick<Mapped, "google" | "attribute">): TrustCheck {
   const texts = [...Object.values(mapped.google), ...Object.values(mapped.attribute)].flat().map(shown);
   const bytes = new TextEncoder().encode(texts.join("")).length;
@@ -230,20 +258,26 @@ function conditionChecks({ attributeCondition }: GoogleProvider, claims: TokenCl
 }
 
 /** A member is one principal, or a set of them by attribute, group or pool. */
-function memberParts({ members }: GoogleProvider, mapped: Mapped): Part[] {
+function memberParts({ members, name }: GoogleProvider, mapped: Mapped): Part[] {
+  const pool = name?.replace(/\/providers\/[^/]+$/, "");
   return members.map((member) => {
-    const check = memberCheck(member, mapped);
+    const check = memberCheck(member, pool, mapped);
     return part(`member ${member}`, [check], "any");
   });
 }
 
-function memberCheck(member: string, { google, attribute, unknown }: Mapped): TrustCheck {
+/** @param pool the provider's own, where its name is given: another pool's principals are others. */
+function memberCheck(member: string, pool: string | undefined, { google, attribute, unknown }: Mapped): TrustCheck {
   const at = "members";
   const base = { at, expected: [member] };
-  const [, kind, rest = ""] =
-    /^(principal|principalSet):\/\/iam\.googleapis\.com\/projects\/[^/]+\/locations\/global\/workloadIdentityPools\/[^/]+\/(.+)$/s.exec(
+  const [, kind, memberPool, rest = ""] =
+    /^(principal|principalSet):\/\/iam\.googleapis\.com\/(projects\/[^/]+\/locations\/global\/workloadIdentityPools\/[^/]+)\/(.+)$/s.exec(
       member,
     ) ?? [];
+  if (memberPool !== undefined && pool !== undefined && memberPool !== pool) {
+    const hint = "this is a principal of another pool, or names the project by its id: write the provider's own pool";
+    return { ...base, test: `is of ${pool}`, seen: [memberPool], result: "not_met", hint };
+  }
   if (kind === "principalSet" && rest === "*")
     return { ...base, test: "everybody in the pool", seen: ["*"], result: "met", hint: null };
   const [, name = "", wanted = ""] = /^(subject|group|attribute\.[a-z0-9_]+)\/(.+)$/s.exec(rest) ?? [];

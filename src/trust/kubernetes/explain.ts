@@ -36,7 +36,7 @@ export function explainKubernetes(text: string, claims: TokenClaims, now: Second
             authenticators.map((each, at) => issuerAt(each, at, claims)),
           ),
         ]
-      : authenticator(found, index, claims)),
+      : [...onceParts(authenticators, found), ...authenticator(found, index, claims)]),
   ];
   const verdict = verdictOf(parts);
   const wanted = verdict === "refused" ? "not_met" : "unknown";
@@ -55,6 +55,15 @@ export function explainKubernetes(text: string, claims: TokenClaims, now: Second
 
 function part(name: string, checks: TrustCheck[]): Part {
   return { name, role: "all", result: allOf(checks.map(({ result }) => result)), checks };
+}
+
+/** The API server does not start with an issuer that stands twice. */
+function onceParts(all: readonly KubernetesAuthenticator[], { issuer: { url } }: KubernetesAuthenticator): Part[] {
+  const times = all.filter(({ issuer }) => issuer.url === url).length;
+  if (times === 1) return [];
+  const hint = "the API server takes each issuer once: join the rules by ||";
+  const seen = [`${times} times`];
+  return [part("jwt", [{ at: "jwt", test: "has the issuer once", expected: [url], seen, result: "not_met", hint }])];
 }
 
 function issuerAt({ issuer }: KubernetesAuthenticator, index: number, claims: TokenClaims): TrustCheck {

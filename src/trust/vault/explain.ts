@@ -1,7 +1,17 @@
 /** Whether a role of Vault's or OpenBao's JWT auth method lets a token log in (vault-plugin-auth-jwt). */
 import type { TokenClaims, TrustCheck, TrustExplanation, TrustResult } from "../../protocol/trust.ts";
 import { allOf, type Part, resultOf, verdictOf } from "../logic.ts";
-import { audienceCheck, audiences, issuerCheck, own, type Seconds, shown, textClaim, timeChecks } from "../token.ts";
+import {
+  audienceCheck,
+  audiences,
+  issuedCheck,
+  issuerCheck,
+  own,
+  type Seconds,
+  shown,
+  textClaim,
+  timeChecks,
+} from "../token.ts";
 import { parseVaultRole, type VaultConfig, type VaultRole } from "./policy.ts";
 
 /** Where the role sets none. */
@@ -12,7 +22,11 @@ export function explainVault(text: string, claims: TokenClaims, now: Seconds): T
   const { role, config } = parseVaultRole(text);
   const parts = [
     part("the role", roleChecks(role)),
-    part("the token", [...configChecks(config, claims), ...timeChecks(claims, now, skewOf(role))]),
+    part("the token", [
+      ...configChecks(config, claims),
+      ...timeChecks(claims, now, skewOf(role)),
+      issuedCheck(claims, now, skewOf(role)),
+    ]),
     part("bounds", [boundAudiences(role, claims), ...boundSubject(role, claims), ...boundClaims(role, claims)]),
     part("the alias", [userClaim(role, claims), ...groupsClaim(role, claims)]),
     ...(role.token_bound_cidrs.length === 0 ? [] : [part("addresses", [cidrCheck(role)])]),
@@ -47,7 +61,16 @@ function roleChecks(role: VaultRole): TrustCheck[] {
   const hint = isJwt ? null : "a role of type oidc is for people at a browser: write role_type=jwt";
   return [
     { at: "role_type", test: "is jwt", expected: ["jwt"], seen: [role.role_type], result: resultOf(isJwt), hint },
+    ...boundTypeCheck(role),
   ];
+}
+
+/** Vault does not take a role of another type, so that there is none to log in by. */
+function boundTypeCheck({ bound_claims_type: type }: VaultRole): TrustCheck[] {
+  if (!type || type === "string" || type === "glob") return [];
+  const hint = "Vault refuses such a role: write string or glob";
+  const at = "bound_claims_type";
+  return [{ at, test: "is string or glob", expected: ["string", "glob"], seen: [type], result: "not_met", hint }];
 }
 
 function configChecks(config: VaultConfig | undefined, claims: TokenClaims): TrustCheck[] {

@@ -45,6 +45,21 @@ it("no pattern is tried on a text that was put together, or is long", () => {
   expect(verdictOf("gcp", google("assertion.branch.matches('^a*b$')"), { branch: "a".repeat(2049) })).toBe("unknown");
 });
 
+it("a wildcard is not tried on texts whose product is large", () => {
+  const policy = aws("ForAnyValue:StringLike", "ci.example.com:amr", ["?*".repeat(30_000)]);
+  expect(verdictOf("aws", policy, { amr: Array(7).fill("a".repeat(2000)) })).toBe("unknown");
+});
+
+it("nothing under the name __proto__ is passed over", () => {
+  const named = (policy: unknown, before: string, member: string) =>
+    JSON.stringify(policy).replace(before, `${before}"__proto__":${member},`);
+  const condition = aws("StringEquals", "ci.example.com:aud", "the-cloud");
+  expect(() => verdictOf("aws", named(condition, '"Condition":{', '{"a":"b"}'), {})).toThrow(/__proto__/);
+  expect(() => verdictOf("aws", named(condition, '"StringEquals":{', '"b"'), {})).toThrow(/__proto__/);
+  const role = { user_claim: "prj_id", bound_audiences: ["the-cloud"], bound_claims: { ref: "refs/heads/main" } };
+  expect(() => verdictOf("vault", named(role, '"bound_claims":{', '"b"'), {})).toThrow(/__proto__/);
+});
+
 it("an expression that is too large is not evaluated, and a comprehension in another neither", () => {
   expect(verdictOf("kubernetes", kubernetes(Array(2000).fill("claims.ref == 'x'").join(" || ")), {})).toBe("unknown");
   const list = `[${Array(400).fill("1").join(",")}]`;
