@@ -46,3 +46,7 @@ export type LogEvent = z.infer<typeof LogEvent>;
 /** GET /api/v1/logs/{job_id}?token=N: events from position N; `next` is null once the log is final. */
 export const LogPage = z.object({ events: z.array(LogEvent), next: z.int().nullable() });
 export type LogPage = z.infer<typeof LogPage>;
+
+/** GET /api/v1/logs/{job_id}/event?at=N: the event at position N. */
+export const LogEventAt = z.object({ position: z.int(), event: LogEvent });
+export type LogEventAt = z.infer<typeof LogEventAt>;

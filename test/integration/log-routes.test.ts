@@ -200,6 +200,23 @@ describe("a plain read", () => {
   });
 });
 
+describe("one event", () => {
+  it("is read by its position, however large, and is 404 in a gap and behind the end", async () => {
+    const job = await runningJob();
+    const large = output("x".repeat(1_500_000));
+    await push(world, job.logToken, job.jobId, 0, [...lines(0, 2), large]);
+    await push(world, job.logToken, job.jobId, 5, lines(5, 6));
+    const at = (query: string, token: string | null = world.owner) =>
+      world.as(token, "GET", `/api/v1/logs/${job.jobId}/event${query}`);
+    expect((await at("?at=1")).body).toEqual({ position: 1, event: lines(1, 2)[0] });
+    expect((await at("?at=2")).body).toEqual({ position: 2, event: large });
+    expect((await at("?at=5")).body).toEqual({ position: 5, event: lines(5, 6)[0] });
+    for (const query of ["?at=3", "?at=4", "?at=6", "?at=999999999999999"]) expect((await at(query)).status).toBe(404);
+    for (const query of ["", "?at=", "?at=-1", "?at=x"]) expect((await at(query)).status).toBe(400);
+    expect((await at("?at=0", null)).status).toBe(401);
+  });
+});
+
 describe("a download", () => {
   it("grows until the log is final, then has a tag, and is told unchanged or given in parts", async () => {
     const job = await runningJob();

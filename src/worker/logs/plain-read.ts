@@ -10,6 +10,12 @@ export function pageAsJson({ events, next, isFinal }: EventsPage): Uint8Array<Ar
   return concat(utf8('{"events":['), list, utf8(`],"next":${isFinal ? "null" : next}}`));
 }
 
+/** `{"position":N,"event":…}`, the page's first event in the very bytes that are stored; null where it has none. */
+export function eventAsJson({ events }: EventsPage, position: number): Uint8Array<ArrayBuffer> | null {
+  const end = events.indexOf(0x0a);
+  return end < 0 ? null : concat(utf8(`{"position":${position},"event":`), events.subarray(0, end), utf8("}"));
+}
+
 /** What a terminal showed: the directive of each command and what came out. */
 export function pageAsText({ events }: EventsPage): string {
   return fromUtf8(events)

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { SocketTicket, SocketTicketCreate, ticketProtocolPrefix } from "../../protocol/accounts.ts";
 import { Id } from "../../protocol/ids.ts";
 import type { Job } from "../../protocol/jobs.ts";
-import { LogPage } from "../../protocol/log-events.ts";
+import { LogEventAt, LogPage } from "../../protocol/log-events.ts";
 import type { Person } from "../../protocol/principal.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import type { SocketTickets } from "../accounts/socket-tickets.ts";
@@ -20,8 +20,10 @@ import { readPosition, readStartFrom } from "./append.ts";
 import { echoSocket } from "./echo-socket.ts";
 import { forwardPush, forwardViewer, type LogRooms, roomOf } from "./log-access.ts";
 import { asStream, finalPosition, pageBytes, textPieces, totalBytes, within } from "./log-text.ts";
-import { pageAsJson } from "./plain-read.ts";
+import { eventAsJson, pageAsJson } from "./plain-read.ts";
 import { protocolHeader } from "./wire.ts";
+
+const Position = z.string().regex(/^\d{1,15}$/, "must be a position");
 
 export interface LogRoutesPorts<Env> {
   readonly rooms: LogRooms<Env>;
@@ -35,7 +37,14 @@ export interface LogRoutesPorts<Env> {
 }
 
 export function logRoutes<Env>(ports: LogRoutesPorts<Env>): Route[] {
-  return [pushRoute(ports), readRoute(ports), downloadRoute(ports), ticketRoute(ports), viewerRoute(ports)];
+  return [
+    pushRoute(ports),
+    readRoute(ports),
+    downloadRoute(ports),
+    eventRoute(ports),
+    ticketRoute(ports),
+    viewerRoute(ports),
+  ];
 }
 
 function pushRoute<Env>(ports: LogRoutesPorts<Env>): Route {
@@ -66,11 +75,7 @@ function readRoute<Env>(ports: LogRoutesPorts<Env>): Route {
     access: "person",
     summary: "Read a job's log from position `token` on; with `raw=true` as text",
     query: z.object({
-      token: z
-        .string()
-        .regex(/^\d{1,15}$/, "must be a position")
-        .default("0")
-        .transform(Number),
+      token: Position.default("0").transform(Number),
       raw: z.enum(["true", "false"]).default("false"),
     }),
     answers: { 200: { description: "a page; `next` is null once the log is final and read", schema: LogPage } },
@@ -112,6 +117,23 @@ function downloadRoute<Env>(ports: LogRoutesPorts<Env>): Route {
       // A log that grows is another one at each read.
       if (position === null) return new Response(asStream(pieces()), { headers });
       return finalText(request, pieces, { ...headers, etag: `"${id}.${position}.${ansi}"` });
+    },
+  });
+}
+
+function eventRoute<Env>(ports: LogRoutesPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id/event",
+    access: "person",
+    summary: "Read the event at position `at` of a job's log",
+    query: z.object({ at: Position.transform(Number) }),
+    answers: { 200: { description: "the event; 404 where none is stored, yet or ever", schema: LogEventAt } },
+    async handle({ principal, params, query: { at } }) {
+      const { id } = await requireReadable(ports, principal, params.job_id);
+      const found = eventAsJson(await roomOf(ports.rooms, id).read({ from: at, maxBytes: 1 }), at);
+      if (found === null) throw notFound();
+      return answer(found, "application/json");
     },
   });
 }
