@@ -38,7 +38,7 @@ function readTables(db: DatabaseSync, sql: string): Source {
   try {
     const denied: readonly number[] = [constants.SQLITE_ATTACH, constants.SQLITE_DETACH];
     db.setAuthorizer((action) => (denied.includes(action) ? constants.SQLITE_DENY : constants.SQLITE_OK));
-    if (sql !== "") db.exec(sql);
+    runDump(db, sql);
     const present = new Set(
       db
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
@@ -50,6 +50,15 @@ function readTables(db: DatabaseSync, sql: string): Source {
     return sourceOf(tablesOf(rows));
   } finally {
     db.close();
+  }
+}
+
+/** SQLite quotes what it does not understand, which may be a private key: its message is not passed on. */
+function runDump(db: DatabaseSync, sql: string): void {
+  try {
+    db.exec(sql);
+  } catch {
+    throw new Error("SQLite does not run it as a dump; those of mysqldump and pg_dump are not read");
   }
 }
 

@@ -170,6 +170,13 @@ test("a dump cannot reach the files of this machine", () => {
   }
 });
 
+test("a dump that was cut within a private key is refused without quoting it", () => {
+  const cut = `${schema} INSERT INTO access_key VALUES (1, 'a', 'ssh', 1, '-----BEGIN canary`;
+  expect(() => readDump(cut)).toThrow(
+    /^SQLite does not run it as a dump; those of mysqldump and pg_dump are not read$/,
+  );
+});
+
 test("what is no such database is refused with a reason", () => {
   expect(() => readDump("CREATE TABLE other (x);")).toThrow(/no table access_key/);
   expect(() => readBolt('{"user":{}}')).toThrow(/no bucket/);
