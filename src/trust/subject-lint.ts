@@ -47,7 +47,7 @@ function lintPattern(finding: MakeFinding, text: string, wild: number): TrustFin
       finding("wildcard-subject", "error", "the wildcard stands where it fits other projects or kinds of ref", fix),
     ];
   }
-  if (/:ref_type:pr:/.test(before)) {
+  if (/:ref_type:(pr|pull-request):/.test(before)) {
     const fix = "trust branches that are merged, or one pull request by its whole subject";
     return [finding("wildcard-subject", "error", "any pull request is trusted before anybody has read it", fix)];
   }

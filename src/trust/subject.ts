@@ -1,11 +1,12 @@
 /** The subject of Signalbox's tokens, as policies name it. The issuer alone makes the cut ones: they hold a hash. */
+import type { OrganizationSettings } from "../protocol/accounts.ts";
 import { type RefType, refTypeOf } from "../protocol/git-context.ts";
 import { PolicyError } from "./policy-error.ts";
 
 /** Whose tokens are trusted. */
 export interface TrustedProject {
   readonly issuer: string;
-  readonly org: { readonly id: string; readonly name: string };
+  readonly org: { readonly id: string; readonly name: string; readonly settings?: OrganizationSettings };
   readonly project: { readonly id: string; readonly name: string };
   /** The repository's name, as in `sub`. */
   readonly repo: string;
@@ -63,7 +64,8 @@ function typical(prefix: string): string {
 }
 
 function plainSubject({ org, project, repo }: TrustedProject, type: RefType, ref: string): string {
-  return percentEncode(`org:${org.name}:project:${project.id}:repo:${repo}:ref_type:${type}:ref:${ref}`);
+  const word = type === "pr" ? (org.settings?.pull_request_word ?? "pr") : type;
+  return percentEncode(`org:${org.name}:project:${project.id}:repo:${repo}:ref_type:${word}:ref:${ref}`);
 }
 
 function percentEncode(text: string): string {

@@ -90,4 +90,15 @@ describe("under a public issuer", () => {
     const longer = { ...token, ref: `${ref}x` };
     expect((await askPublic("explain", { cloud: "aws", policy, token: longer })).body.verdict).toBe("refused");
   });
+
+  it("pull requests are trusted by the word that the organization has for them, under a prefix too", async () => {
+    const patch = async (pull_request_word: string) =>
+      (await world.as(world.owner, "PATCH", `${origin}/api/v1/organization`, { pull_request_word })).status;
+    expect(await patch("pull-request")).toBe(200);
+    for (const ref of ["refs/pull/7/merge", "refs/pull/**"]) {
+      const { policy } = await generatePublic({ cloud: "aws", refs: [ref] });
+      expect(policy).toContain(":ref_type:pull-request:ref:refs/pull/");
+    }
+    expect(await patch("pr")).toBe(200);
+  });
 });

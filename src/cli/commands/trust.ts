@@ -1,5 +1,6 @@
 /** `signalbox trust`: cloud trust policies, written, checked and explained. Lint and explain need no server. */
 import { type Command, Option } from "commander";
+import { OrganizationSettings } from "../../protocol/accounts.ts";
 import type { SubjectForm } from "../../protocol/identity-profiles.ts";
 import {
   type GeneratedTrust,
@@ -43,6 +44,7 @@ interface GenerateOptions {
   org?: string;
   projectName?: string;
   repo?: string;
+  pullRequestWord: OrganizationSettings["pull_request_word"];
 }
 
 function addGenerate(trust: Command, cli: Cli): void {
@@ -50,7 +52,7 @@ function addGenerate(trust: Command, cli: Cli): void {
     .command("generate")
     .description("the least policy that trusts a project's jobs on these refs")
     .addOption(cloudOption(TrustTarget.options))
-    .option("--project <project>", "name or id, on the server; offline with the four options below")
+    .option("--project <project>", "name or id, on the server; offline with the options below")
     .requiredOption("--ref <ref>", "a whole ref, or a prefix such as refs/heads/release/**; repeatable", collect)
     .option("--audience <audience>", "(default: the cloud's usual one)")
     .option("--session-tags", "AWS: allow session tags too")
@@ -64,6 +66,11 @@ function addGenerate(trust: Command, cli: Cli): void {
     .option("--org <name:id>", "offline: the organization's name and id")
     .option("--project-name <name:id>", "offline: the project's name and id")
     .option("--repo <name>", "offline: the repository's name")
+    .addOption(
+      new Option("--pull-request-word <word>", "offline: the organization's word for pull requests in `sub`")
+        .choices(OrganizationSettings.shape.pull_request_word.unwrap().options)
+        .default("pr"),
+    )
     .action(async (given: GenerateOptions) => {
       const generated = await generateAsked(cli, given);
       if (given.only !== undefined) return cli.output.raw(artifact(generated, given.only));
@@ -95,10 +102,17 @@ async function generateAsked(cli: Cli, given: GenerateOptions): Promise<Generate
   return await client.trust.generate({ cloud: given.cloud, project_id: project.id, ...parsed.data });
 }
 
-function offlineProject({ issuer, org, projectName, repo }: GenerateOptions): TrustedProject | null {
+function offlineProject(given: GenerateOptions): TrustedProject | null {
+  const { issuer, org, projectName, repo, pullRequestWord } = given;
   if (issuer === undefined || org === undefined || projectName === undefined || repo === undefined) return null;
   if (URL.parse(issuer)?.origin !== issuer) throw new UsageError("--issuer: write scheme and host alone, as in iss");
-  return { issuer, org: nameAndId("--org", org), project: nameAndId("--project-name", projectName), repo };
+  const settings = { pull_request_word: pullRequestWord };
+  return {
+    issuer,
+    org: { ...nameAndId("--org", org), settings },
+    project: nameAndId("--project-name", projectName),
+    repo,
+  };
 }
 
 function nameAndId(option: string, text: string): { name: string; id: string } {

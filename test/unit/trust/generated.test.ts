@@ -2,8 +2,10 @@
  * Generated policies over generated git contexts: the tokens are what the issuer's own code makes, and each policy
  * takes exactly the jobs that it was asked to trust.
  */
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { OrganizationSettings } from "../../../src/protocol/accounts.ts";
 import { type GitContext, GitRef, refTypeOf } from "../../../src/protocol/git-context.ts";
 import type { SubjectForm } from "../../../src/protocol/identity-profiles.ts";
 import { matchesRef } from "../../../src/protocol/ref-pattern.ts";
@@ -26,11 +28,12 @@ interface Where {
   fork?: boolean;
   projectId?: string;
   org?: string;
+  settings?: OrganizationSettings;
 }
 
 /** The token of a job there, made by the issuer. */
 function tokenOf(
-  { ref, fork = false, projectId: id = projectId, org = "acme" }: Where,
+  { ref, fork = false, projectId: id = projectId, org = "acme", settings = { pull_request_word: "pr" } }: Where,
   aud: string,
   form: SubjectForm,
 ) {
@@ -48,7 +51,7 @@ function tokenOf(
   };
   const context = {
     issuer,
-    org: { id: org === "acme" ? orgId : id, name: org },
+    org: { id: org === "acme" ? orgId : id, name: org, settings },
     project: { id, name: "web" },
     repository: { name: "web", slug: "acme/web" },
     git,
@@ -221,6 +224,20 @@ it("names that could leave a shell word or a quoted text are refused", () => {
       principal,
       false,
     ]);
+  }
+});
+
+it.each(["pr", "pull-request"] as const)("pull requests are trusted by the organization's word: %s", async (mine) => {
+  const settings = { pull_request_word: mine };
+  const ref = "refs/pull/7/merge";
+  for (const trusted of [ref, "refs/pull/**"]) {
+    const made = generateTrust("aws", { ...project, org: { ...project.org, settings } }, options([trusted]));
+    const verdictOn = async (where: Where) =>
+      explainTrust("aws", made.policy, await tokenOf(where, made.audience, made.subject_form), now).verdict;
+    const others = { pull_request_word: mine === "pr" ? ("pull-request" as const) : ("pr" as const) };
+    expect(await verdictOn({ ref, settings })).toBe("accepted");
+    expect(await verdictOn({ ref, settings: others })).toBe("refused");
+    expect(await verdictOn({ ref, settings, fork: true })).toBe("refused");
   }
 });
 

@@ -45,6 +45,11 @@ describe("lint of AWS", () => {
       like(`org:acme:project:${projectId}:repo:web:ref_type:pr:ref:refs/pull/*`),
       ["wildcard-subject"],
     ],
+    [
+      "any pull request, by the organization's other word",
+      like(`org:acme:project:${projectId}:repo:web:ref_type:pull-request:ref:refs/pull/*`),
+      ["wildcard-subject"],
+    ],
     ["a prefix that ends in a slash", like(sub.replace("main", "release/*")), []],
     ["a prefix within a name", like(`${sub}*`), ["look-alike"]],
     ["a question mark within a name", like(sub.replace("main", "mai?")), ["look-alike"]],
