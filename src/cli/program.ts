@@ -9,6 +9,7 @@ import { addJobCommands } from "./commands/job.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addKeygenCommands } from "./commands/keygen.ts";
 import { addLogsCommand } from "./commands/logs.ts";
+import { addNetworkCommands } from "./commands/network.ts";
 import { addProjectCommands } from "./commands/project.ts";
 import { addRecoverCommand } from "./commands/recover.ts";
 import { addRotateCommands } from "./commands/rotate.ts";
@@ -55,6 +56,7 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
     addAgentCommands,
     addIdentityProfileCommands,
     addTokenCommands,
+    addNetworkCommands,
     addTrustCommands,
     addJobCommands,
     addLogsCommand,

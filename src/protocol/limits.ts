@@ -49,5 +49,7 @@ export const limits = {
   jobTimeLimitSeconds: 24 * 60 * 60,
   /** A trust policy to be linted or explained. */
   trustPolicyBytes: 64 * 1024,
+  /** Ranges in one list of allowed networks. */
+  networks: 100,
   listItems: 1000,
 } as const;

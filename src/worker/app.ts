@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { Health } from "../protocol/health.ts";
 import { accessKeyRoutes } from "./access-keys/routes.ts";
-import { accountRoutes, auditRoutes, organizationRoutes } from "./accounts/routes.ts";
+import { accountRoutes, auditRoutes, networkRoutes, organizationRoutes } from "./accounts/routes.ts";
 import { agentProtocolRoutes, agentTypeRoutes } from "./agents/routes.ts";
 import type { Config, Env } from "./env.ts";
 import { json, text } from "./http/reply.ts";
@@ -41,7 +41,7 @@ export function createApp(env: Env, config: Config, documents: PublicDocuments):
     routes: routeTable(env, config, issuer, services).map((each) =>
       each.cached ? forwarded(each, documents.fetch) : each,
     ),
-    context: { authenticate: services.accounts.authenticate },
+    context: { authenticate: (credential, request) => authenticateInside(services, credential, request) },
     newRequestId,
     check: (request) => checkTransport(request, { issuer, trustProxy: config.trustProxy }),
   });
@@ -67,6 +67,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...publicRoutes(config, issuer),
     ...accountRoutes(services.accounts),
     ...organizationRoutes(services.accounts),
+    ...networkRoutes(services.networkSettings, services.networks),
     ...auditRoutes(env.DB),
     ...projectRoutes(services.projects),
     ...accessKeyRoutes(services.accessKeys),
@@ -76,7 +77,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...identityProfileRoutes(services.identityProfiles),
     ...signingKeyRoutes(services.signingKeys),
     ...sealingRoutes(services.sealing),
-    ...tokenRequestRoutes(services.tokenRequests),
+    ...tokenRequestRoutes(services.tokenRequests, services.networks),
     ...trustRoutes(services.trust),
     ...logRoutes({
       rooms: env.LOG_ROOM,
@@ -85,10 +86,18 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
       issuer,
       accounts: services.accounts,
       tickets: services.tickets,
+      networks: services.networks,
       jobs: services.jobs,
     }),
     ...agentProtocolRoutes(services.agentProtocol),
   ];
+}
+
+/** The credential first: only who holds one is told that the address is wrong. */
+async function authenticateInside({ accounts, networks }: Services, credential: string, request: Request) {
+  const person = await accounts.authenticate(credential);
+  await networks.require("people", request);
+  return person;
 }
 
 /** A cached document is asked for by its path alone: neither host, query nor credential can reach the cache. */

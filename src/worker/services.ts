@@ -2,7 +2,11 @@
 
 import { type AccessKeys, createAccessKeys } from "./access-keys/access-keys.ts";
 import { type Accounts, createAccounts } from "./accounts/accounts.ts";
+import { createNetworkGate, type NetworkGate } from "./accounts/network-gate.ts";
+import { createNetworkSettings, type NetworkSettings } from "./accounts/network-settings.ts";
+import { loadNetworks } from "./accounts/networks-store.ts";
 import { createSocketTickets, type SocketTickets } from "./accounts/socket-tickets.ts";
+import { createAgentAdmission } from "./agents/agent-admission.ts";
 import { type AgentTypes, agentTypeLookup, createAgentTypes } from "./agents/agent-types.ts";
 import { type Agents, createAgents } from "./agents/agents.ts";
 import { endAgentsOf } from "./agents/departure.ts";
@@ -11,13 +15,14 @@ import { createRegistration } from "./agents/registration.ts";
 import type { AgentProtocol } from "./agents/routes.ts";
 import { createSync } from "./agents/sync.ts";
 import { openHeld } from "./crypto/keyring.ts";
-import { createSealer } from "./crypto/sealer.ts";
+import { createSealer, type Sealer } from "./crypto/sealer.ts";
 import { type Config, type Env, readConfig, readSettings } from "./env.ts";
+import { clientAddress } from "./http/transport.ts";
 import { createIssuer } from "./identity/issuer.ts";
 import { createJobIdentity, type JobIdentity } from "./identity/job-identity.ts";
 import { createProfiles, type Profiles } from "./identity/profiles.ts";
 import { createSigningKeyRotation, type SigningKeyRotation } from "./identity/signing-keys.ts";
-import { createTokenRequests, type TokenRequests } from "./identity/token-requests.ts";
+import { createTokenRequests, type TokenRequests, type TokenRequestsPorts } from "./identity/token-requests.ts";
 import { enforceDeadlines } from "./jobs/deadlines.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
 import { type Bytes, systemRandom } from "./lib/bytes.ts";
@@ -33,6 +38,8 @@ import { createTrust, type Trust } from "./trust/trust.ts";
 
 export interface Services {
   readonly accounts: Accounts;
+  readonly networks: NetworkGate;
+  readonly networkSettings: NetworkSettings;
   readonly tickets: SocketTickets;
   readonly projects: Projects;
   readonly accessKeys: AccessKeys;
@@ -61,10 +68,12 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
   const sealer = createSealer(env.DB, held, systemClock, systemRandom);
   const sealed = { ...base, sealer };
   const log = jobLog(env);
+  const allowed = createNetworks(env.DB, config);
   const accounts = createAccounts({
     ...sealed,
     held,
     bootstrapToken: config.bootstrapToken,
+    networksCleared: allowed.networks.forget,
     endAgentsOf: (tokenIds, by) => endAgentsOf({ ...base, jobs }, tokenIds, by),
   });
   const projects = createProjects(sealed);
@@ -92,6 +101,7 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
   const identity = createJobIdentity({ ...asked, signing: config.signing });
   return {
     accounts,
+    ...allowed,
     tickets: createSocketTickets(base),
     projects,
     accessKeys: createAccessKeys({ ...sealed, projects }),
@@ -107,20 +117,36 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
       held,
       issuer: tokenIssuer,
       issuerUrl: issuer.origin,
-      async mask(job, secret) {
-        const context = masksContext(job.project_id, job.id, job.claim_number);
-        const sealedMasks = await sealer.seal(encodeMasks([{ ...secret, exact: true }]), context);
-        await log.mask(job.id, { claimNumber: job.claim_number, sealedMasks });
-        return (await sealer.current()).id;
-      },
+      mask: tokenMask(sealer, log),
     }),
     agents: createAgents({ ...base, jobs, agentTypes }),
     agentProtocol: {
+      admit: createAgentAdmission({ ...base, networks: allowed.networks }),
       sync,
       handOver,
       registration: createRegistration({ ...base, jobs, namesakeSilentSeconds: namesakeSilentSeconds(settings) }),
     },
   };
+}
+
+/** A requested token joins what its job's log masks. */
+function tokenMask(sealer: Sealer, log: ReturnType<typeof jobLog>): TokenRequestsPorts["mask"] {
+  return async (job, secret) => {
+    const context = masksContext(job.project_id, job.id, job.claim_number);
+    const sealedMasks = await sealer.seal(encodeMasks([{ ...secret, exact: true }]), context);
+    await log.mask(job.id, { claimNumber: job.claim_number, sealedMasks });
+    return (await sealer.current()).id;
+  };
+}
+
+function createNetworks(db: D1Database, { trustProxy }: Config): Pick<Services, "networks" | "networkSettings"> {
+  const networks = createNetworkGate({
+    clock: systemClock,
+    load: () => loadNetworks(db),
+    addressOf: (headers) => clientAddress(headers, trustProxy),
+  });
+  const changed = networks.forget;
+  return { networks, networkSettings: createNetworkSettings({ db, clock: systemClock, trustProxy, changed }) };
 }
 
 /** What a log room needs of the house. */

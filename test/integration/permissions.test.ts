@@ -129,6 +129,15 @@ const cases: Case[] = [
     () => "/api/v1/organization",
     () => ({ pull_request_word: "pr" }),
   ),
+  plain("GET /api/v1/networks", "networks.read", "organization", 200, () => "/api/v1/networks"),
+  plain(
+    "PATCH /api/v1/networks",
+    "networks.change",
+    "organization",
+    200,
+    () => "/api/v1/networks",
+    () => ({ people: null }),
+  ),
   plain("GET /api/v1/audit", "audit.read", "organization", 200, () => "/api/v1/audit"),
   plain(
     "POST /api/v1/projects",

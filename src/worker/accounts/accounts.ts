@@ -37,6 +37,7 @@ import {
   revokeToken,
   toOrganization,
 } from "./accounts-store.ts";
+import { clearNetworks } from "./networks-store.ts";
 import { endOf, mayDo, requireMay } from "./permissions.ts";
 
 export interface AccountsPorts {
@@ -46,6 +47,8 @@ export interface AccountsPorts {
   readonly bootstrapToken: string | null;
   /** Ends the agents that registered with what these tokens made. */
   endAgentsOf(tokenIds: readonly string[], by: Person): Promise<void>;
+  /** Called once a readmission has cleared the allowed networks. */
+  networksCleared(): void;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -98,7 +101,8 @@ export function toPerson(token: ApiToken): Person {
 
 /**
  * Lets the bearer of BOOTSTRAP_TOKEN in as owner, once for each value of it. The first time it also names the
- * organization and brings in the sealing key; later, with a new value, it is the way back in (break-glass).
+ * organization and brings in the sealing key; later, with a new value, it is the way back in
+ * (break-glass), also for those whom the allowed networks shut out.
  */
 async function bootstrap(ports: AccountsPorts, request: Parameters<Accounts["bootstrap"]>[0]): Promise<Bootstrapped> {
   const { db, clock, random, bootstrapToken } = ports;
@@ -136,7 +140,7 @@ async function bootstrap(ports: AccountsPorts, request: Parameters<Accounts["boo
     await db.batch([
       ...(existing === null
         ? [...(await sealingKeyStatements(ports, now)), insertOrganization(db, organization, now)]
-        : []),
+        : await networksClearing(db, organization.id, now)),
       insertBootstrap(db, digest, stored.id, now),
       insertToken(db, stored),
       insertAudit(db, audit),
@@ -145,8 +149,14 @@ async function bootstrap(ports: AccountsPorts, request: Parameters<Accounts["boo
     if (!violatesUnique(error)) throw error;
     throw new Fault("conflict", "this BOOTSTRAP_TOKEN was used; put a new value to be let in again", { cause: error });
   }
+  if (existing !== null) ports.networksCleared();
   const { id, name } = organization;
   return { organization: { id, name }, token: { ...shown(stored), token } };
+}
+
+async function networksClearing(db: D1Database, organizationId: string, now: EpochMs) {
+  const principal = { kind: "bootstrap", id: organizationId } as const;
+  return [clearNetworks(db), insertAudit(db, await auditRow({ action: "networks.clear", principal }, now))];
 }
 
 async function changeOrganization({ db, clock }: AccountsPorts, person: Person, patch: OrganizationPatch) {

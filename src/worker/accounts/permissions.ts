@@ -7,6 +7,8 @@ import { type EpochMs, plusSeconds } from "../lib/time.ts";
 export const permissions = {
   "organization.read": "guest",
   "organization.change": "owner",
+  "networks.read": "owner",
+  "networks.change": "owner",
   "token.manage": "owner",
   "project.create": "owner",
   "project.read": "guest",

@@ -12,10 +12,14 @@ import {
 } from "../../protocol/accounts.ts";
 import { Id } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { Networks, NetworksPatch } from "../../protocol/networks.ts";
 import { AuditRecord, listAudit } from "../audit/audit-store.ts";
+import { readRevision } from "../http/if-match.ts";
 import { created, empty, json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Accounts } from "./accounts.ts";
+import type { NetworkGate } from "./network-gate.ts";
+import type { NetworkSettings } from "./network-settings.ts";
 import { requireMay } from "./permissions.ts";
 
 export function accountRoutes(accounts: Accounts): Route[] {
@@ -102,6 +106,34 @@ export function organizationRoutes(accounts: Accounts): Route[] {
       ) as z.ZodType<OrganizationPatch>,
       answers: { 200: { description: "the organization as it is now", schema: OrganizationShown } },
       handle: async ({ principal, body }) => json(200, await accounts.changeOrganization(principal, body)),
+    }),
+  ];
+}
+
+export function networkRoutes(settings: NetworkSettings, gate: NetworkGate): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/v1/networks",
+      access: "person",
+      summary: "Show from which networks people, agents and viewers may come",
+      answers: { 200: { description: "the lists; null is from anywhere", schema: Networks } },
+      handle: async ({ principal }) => json(200, await settings.show(principal)),
+    }),
+    route({
+      method: "PATCH",
+      path: "/api/v1/networks",
+      access: "person",
+      summary: "Change the allowed networks; If-Match takes the revision that you read",
+      body: NetworksPatch.refine(
+        ({ force: _, ...named }) => Object.keys(named).length > 0,
+        "must change something",
+      ) as z.ZodType<NetworksPatch>,
+      answers: { 200: { description: "the lists as they are now; everywhere within 30 seconds", schema: Networks } },
+      async handle({ principal, body: patch, request }) {
+        const change = { patch, address: gate.addressOf(request), revision: readRevision(request) };
+        return json(200, await settings.change(principal, change));
+      },
     }),
   ];
 }

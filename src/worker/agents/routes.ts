@@ -20,6 +20,7 @@ import { Page } from "../../protocol/list.ts";
 import { Name } from "../../protocol/names.ts";
 import { created, empty, json, text } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
+import type { AgentAdmission } from "./agent-admission.ts";
 import type { AgentTypes } from "./agent-types.ts";
 import type { Agents } from "./agents.ts";
 import type { HandOver } from "./hand-over.ts";
@@ -27,6 +28,7 @@ import type { Registration } from "./registration.ts";
 import type { Sync } from "./sync.ts";
 
 export interface AgentProtocol {
+  readonly admit: AgentAdmission;
   readonly registration: Registration;
   readonly sync: Sync;
   readonly handOver: HandOver;
@@ -34,12 +36,14 @@ export interface AgentProtocol {
 
 const base = "/api/v1/self_hosted_agents";
 
-export function agentProtocolRoutes({ registration, sync, handOver }: AgentProtocol): Route[] {
+export function agentProtocolRoutes({ admit, registration, sync, handOver }: AgentProtocol): Route[] {
+  const before = ({ credential, request }: { credential: string; request: Request }) => admit(credential, request);
   return [
     route({
       method: "POST",
       path: `${base}/register`,
       access: "bearer",
+      before,
       summary: "Agent: exchange a registration token for an access token",
       body: RegisterRequest,
       notJson: "refused",
@@ -50,6 +54,7 @@ export function agentProtocolRoutes({ registration, sync, handOver }: AgentProto
       method: "POST",
       path: `${base}/sync`,
       access: "bearer",
+      before,
       summary: "Agent: say what you do, hear what to do",
       body: SyncRequest,
       notJson: "refused",
@@ -60,6 +65,7 @@ export function agentProtocolRoutes({ registration, sync, handOver }: AgentProto
       method: "GET",
       path: `${base}/jobs/:job_id`,
       access: "bearer",
+      before,
       summary: "Agent: fetch the job that a sync gave; open until it runs",
       answers: { 200: { description: "the job, with its secrets", schema: JobRequest } },
       handle: async ({ credential, params }) => json(200, await handOver.fetch(credential, params.job_id)),
@@ -68,6 +74,7 @@ export function agentProtocolRoutes({ registration, sync, handOver }: AgentProto
       method: "POST",
       path: `${base}/refresh`,
       access: "bearer",
+      before,
       summary: "Agent: a fresh log token",
       answers: { 200: { description: "the token", schema: RefreshAnswer } },
       handle: async ({ credential }) => json(200, await handOver.refresh(credential)),
@@ -76,6 +83,7 @@ export function agentProtocolRoutes({ registration, sync, handOver }: AgentProto
       method: "POST",
       path: `${base}/disconnect`,
       access: "bearer",
+      before,
       summary: "Agent: goodbye",
       answers: { 200: { description: "disconnected", schema: z.string(), contentType: "text/plain" } },
       async handle({ credential }) {

@@ -11,6 +11,8 @@ import type { EpochMs } from "../lib/time.ts";
 export const auditActions = [
   "organization.bootstrap",
   "organization.change",
+  "networks.change",
+  "networks.clear",
   "token.create",
   "token.revoke",
   "project.create",

@@ -7,7 +7,7 @@ export const problemKinds: Record<ProblemCode, { readonly status: number; readon
   invalid_request: { status: 400, title: "The request does not fit" },
   unauthenticated: { status: 401, title: "No valid credential" },
   insecure_transport: { status: 403, title: "Encrypted connections only" },
-  forbidden: { status: 403, title: "Your role does not allow this" },
+  forbidden: { status: 403, title: "You may not do this" },
   not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   conflict: { status: 409, title: "It conflicts with what exists" },

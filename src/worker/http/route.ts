@@ -55,8 +55,8 @@ export interface Documentation {
 
 /** What every call brings along. */
 export interface CallContext {
-  /** @throws Fault `unauthenticated` */
-  authenticate(credential: string): Promise<Person>;
+  /** @throws Fault `unauthenticated`; `forbidden` for one who comes from outside of the allowed networks */
+  authenticate(credential: string, request: Request): Promise<Person>;
 }
 
 export interface Route extends Documentation {
@@ -132,7 +132,7 @@ async function admit(access: Access, request: Request, context: CallContext) {
     case "bearer":
       return { principal: null, credential: requireCredential(request) };
     case "person":
-      return { principal: await context.authenticate(requireCredential(request)) };
+      return { principal: await context.authenticate(requireCredential(request), request) };
   }
 }
 

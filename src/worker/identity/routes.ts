@@ -21,6 +21,7 @@ import { limits } from "../../protocol/limits.ts";
 import { List, Page } from "../../protocol/list.ts";
 import { Problem } from "../../protocol/problem.ts";
 import { CompromisedKey, CompromisedKeyReport, publicCaching, SigningSlots } from "../../protocol/signing-keys.ts";
+import type { NetworkGate } from "../accounts/network-gate.ts";
 import { sha256 } from "../crypto/digests.ts";
 import type { SigningKeys } from "../crypto/signing.ts";
 import { isKnown } from "../http/conditional.ts";
@@ -148,7 +149,12 @@ export function signingKeyRoutes(rotation: SigningKeyRotation): Route[] {
 const TokenQuery = z.object({ audience: Audience.optional() });
 
 /** What a running job asks for itself, with the request token that it was handed. */
-export function tokenRequestRoutes(tokens: TokenRequests): Route[] {
+/** Asked from where an agent runs its jobs, so from where agents may come. */
+export function tokenRequestRoutes(tokens: TokenRequests, networks: Pick<NetworkGate, "require">): Route[] {
+  const before = async (asked: { request: Request; credential: string; params: { job_id: string } }) => {
+    await tokens.admit(asked.credential, asked.params.job_id);
+    await networks.require("agents", asked.request);
+  };
   const answers = {
     200: { description: "the token", schema: TokenAnswer },
     403: { description: "no identity profile of the project allows it", schema: Problem },
@@ -163,6 +169,7 @@ export function tokenRequestRoutes(tokens: TokenRequests): Route[] {
       summary: "Job: mint an identity token for an audience, as GitHub's toolkit asks for it",
       query: TokenQuery,
       answers,
+      before,
       async handle({ request, credential, params, query }) {
         // It would mint a token that nobody receives.
         if (request.method === "HEAD") throw new Fault("method_not_allowed", "a token is answered to GET and POST");
@@ -176,7 +183,7 @@ export function tokenRequestRoutes(tokens: TokenRequests): Route[] {
       summary: "Job: mint an identity token with a life, a form of subject and AWS session tags of its own",
       body: TokenRequest,
       answers,
-      before: async ({ credential, params }) => void (await tokens.admit(credential, params.job_id)),
+      before,
       handle: async ({ credential, params, body }) => json(200, await tokens.request(credential, params.job_id, body)),
     }),
   ];

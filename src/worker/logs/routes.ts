@@ -5,6 +5,7 @@ import { Id } from "../../protocol/ids.ts";
 import type { Job } from "../../protocol/jobs.ts";
 import { LogEventAt, LogPage } from "../../protocol/log-events.ts";
 import type { Person } from "../../protocol/principal.ts";
+import type { NetworkGate } from "../accounts/network-gate.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import type { SocketTickets } from "../accounts/socket-tickets.ts";
 import type { HeldKeys } from "../crypto/keyring.ts";
@@ -32,6 +33,7 @@ export interface LogRoutesPorts<Env> {
   readonly issuer: URL;
   readonly accounts: { authenticate(credential: string): Promise<Person> };
   readonly tickets: SocketTickets;
+  readonly networks: Pick<NetworkGate, "require">;
   /** `show` throws `not_found` for a job that the person may not see. */
   readonly jobs: { show(person: Person, id: string): Promise<Job> };
 }
@@ -61,6 +63,7 @@ function pushRoute<Env>(ports: LogRoutesPorts<Env>): Route {
     },
     async handle({ request, url, params, credential }) {
       const { claimNumber } = await requireLogToken(ports, credential, params.job_id);
+      await ports.networks.require("agents", request);
       const startFrom = readStartFrom(url.searchParams.get("start_from"));
       if (startFrom === null) throw malformed("?start_from", "must be the position of the first event");
       return forwardPush(roomOf(ports.rooms, params.job_id), request, startFrom, claimNumber);
@@ -196,6 +199,7 @@ function viewerRoute<Env>(ports: LogRoutesPorts<Env>): Route {
       if (url.searchParams.get("probe") === "true") return await openProbe(ports, request);
       const jobId = url.searchParams.get("job_id");
       const person = await requireViewer(ports, request, jobId ?? "");
+      await ports.networks.require("viewers", request);
       if (jobId === null) throw malformed("?job_id", "must name the job to watch");
       const job = await requireReadable(ports, person, jobId);
       const from = readPosition(url.searchParams.get("from") ?? "0");
@@ -235,10 +239,11 @@ function requireViewer<Env>({ accounts, tickets }: LogRoutesPorts<Env>, request:
 }
 
 /** On the path of the real sockets, or a proxy's rule for that path would go unseen. It touches no room. */
-async function openProbe<Env>({ tickets }: LogRoutesPorts<Env>, request: Request): Promise<Response> {
+async function openProbe<Env>({ tickets, networks }: LogRoutesPorts<Env>, request: Request): Promise<Response> {
   const ticket = offeredTicket(request.headers.get(protocolHeader));
   if (ticket === null) throw unauthenticated();
   await tickets.takeProbe(ticket);
+  await networks.require("viewers", request);
   return echoSocket();
 }
 
