@@ -194,11 +194,17 @@ async function explained(cli: Cli, policy: string, options: ExplainOptions): Pro
   return readable(() => explainTrust(cloud, policy, claims, Math.floor(Date.now() / 1000)));
 }
 
+const looksLikeToken = /^e[\w-]+\.[\w-]+\.[\w-]*$/;
+
 async function tokenClaims(cli: Cli, { jwt, claims }: ExplainOptions): Promise<TokenClaims> {
   if (claims !== undefined) {
     const parsed = TokenClaims.safeParse(await readJson(cli, claims));
     if (!parsed.success) throw new UsageError(`${claims} holds no JSON object`);
     return parsed.data;
+  }
+  // Not read as a file, whose name the refusal would repeat: a token is a secret while it lives.
+  if (jwt !== undefined && looksLikeToken.test(jwt)) {
+    throw new UsageError("--jwt: that is a token; give the file that holds it, or - and the token by standard input");
   }
   const token = jwt === undefined ? cli.env.SEMAPHORE_OIDC_TOKEN : await readInput(cli, jwt);
   if (!token) throw new UsageError("no token: give --jwt, --claims, --job, or --project and --ref");

@@ -93,6 +93,14 @@ describe("trust explain", () => {
     expect(stdout).not.toContain(token.split(".")[1]);
   });
 
+  test("does not repeat a token that was pasted where a file belongs", async () => {
+    const token = jwt(fresh);
+    const argv = ["trust", "explain", "--cloud", "aws", await policyFile(), "--jwt", token];
+    const { code, stdout, stderr } = await runCli(argv);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("that is a token")]);
+    expect(stdout + stderr).not.toContain(token.split(".")[1]);
+  });
+
   test("asks the server about a job, and about a ref", async () => {
     const explanation = { cloud: "aws", verdict: "unknown", because: "b", parts: [], assumes: [] };
     const api = await site.api({ ...projects, "POST /api/v1/trust/explain": explanation });
