@@ -10,6 +10,8 @@ Object.assign(process.env, {
 
 export interface BenchWorker {
   readonly url: URL;
+  /** Applies the migrations that the configuration names to this D1 binding. */
+  migrate(binding: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -17,5 +19,9 @@ export interface BenchWorker {
 export async function startBenchWorker(configPath: string, vars: Record<string, string> = {}): Promise<BenchWorker> {
   const server = createTestHarness({ workers: [{ configPath, vars }] });
   const { url } = await server.listen();
-  return { url, close: () => server.close() };
+  return {
+    url,
+    migrate: async (binding) => void (await server.getWorker().applyD1Migrations(binding)),
+    close: () => server.close(),
+  };
 }
