@@ -1,7 +1,7 @@
 /** Rotation of the sealing key on the real runtime: by the API, by the command, under load, killed, and twice at once. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { addKey, createWorld, type World } from "../support/api.ts";
+import { addKey, createWorld, finishJob, jobWithKeys, output, push, takeJob, type World } from "../support/api.ts";
 import { defaultVars, type Harness, newSealingKey, startHarness } from "../support/harness.ts";
 import { startSignalbox } from "../support/processes.ts";
 import { openFromText } from "../unit/worker/crypto/second-opener.ts";
@@ -130,6 +130,42 @@ it("check names the record that was altered, with exit code 1 and an audit event
   expect(events.map(({ action }: { action: string }) => action)).toContain("sealed.unreadable");
   // What did not open still rests under its key, which therefore must not be removed.
   expect((await status()).items.filter((key: { state: string }) => key.state === "retired")).toHaveLength(1);
+});
+
+it("a queued job's spec is sealed anew and run, and a running job's masks keep the old key until the job ends", async () => {
+  const keyOf = (id: string, { items }: Awaited<ReturnType<typeof status>>) =>
+    items.find((item: { key_id: string }) => item.key_id === id);
+  // The record that was altered before holds up every rotation until its key is deleted, as the guide says.
+  const altered = await harness.db.prepare("SELECT id FROM access_keys WHERE name = 'key-5'").first<{ id: string }>();
+  const path = `/api/v1/projects/${world.projectId}/keys/${altered?.id}`;
+  const removed = await world.as(world.owner, "DELETE", path);
+  expect(removed.status, removed.text).toBe(204);
+  const agent = await world.agent();
+  const jobs = [await world.startJob(jobWithKeys("key-1")), await world.startJob(jobWithKeys("key-2"))];
+  const running = await takeJob(world, agent);
+  const change = await putNew();
+  expect((await call("POST", "/switch", change)).status).toBe(200);
+  expect(keyOf(change.from, await status()).job_specs).toBeGreaterThanOrEqual(2);
+  await resealAll();
+  expect(keyOf(change.from, await status())).toMatchObject({
+    state: "retired",
+    access_keys: 0,
+    job_specs: 0,
+    unfinished_jobs: 1,
+  });
+  await push(world, running.logToken, running.jobId, 0, [output(`a ${storedIn("key-1")} b\n`)]);
+  const log = await world.as(world.owner, "GET", `/api/v1/logs/${running.jobId}/text`);
+  expect([log.status, log.text]).toEqual([200, expect.stringMatching(/a \*\*\* b/)]);
+  expect(log.text).not.toContain(storedIn("key-1"));
+  await finishJob(world, agent, running.jobId);
+  expect(keyOf(change.from, await status())).toMatchObject({ state: "safe_to_remove", unfinished_jobs: 0 });
+  // Without the old key the job that waited all along is handed over, its spec and its key opened.
+  const idle = keyOf(change.from, await status()).slot;
+  await deploy({ [idle]: newSealingKey() });
+  const waited = await takeJob(world, agent);
+  expect([running.jobId, waited.jobId]).toEqual(jobs);
+  expect(JSON.stringify(waited.request)).toContain(Buffer.from(storedIn("key-2")).toString("base64"));
+  await finishJob(world, agent, waited.jobId);
 });
 
 it("of two rotations that begin together one may write the idle slot, and the other changes nothing", async () => {
