@@ -34,6 +34,7 @@ import {
 import { Health } from "../protocol/health.ts";
 import { LedgerEntry } from "../protocol/identity.ts";
 import { IdentityProfile, type IdentityProfileCreate, IdentityProfileList } from "../protocol/identity-profiles.ts";
+import { JobChangesPage, type JobChangesQuery } from "../protocol/job-changes.ts";
 import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
 import { List, type Listed } from "../protocol/list.ts";
 import { LogPage } from "../protocol/log-events.ts";
@@ -208,6 +209,9 @@ function jobs(transport: Transport, newId: () => string) {
     list: (projectId: string, query?: ListQuery) =>
       list(transport, JobList, `/api/v1/projects/${projectId}/jobs`, query),
     show: (id: string) => transport.json(Job, { method: "GET", path: `/api/v1/jobs/${id}` }),
+    /** How states changed after a position, in all projects that one may read. */
+    changes: (query: Partial<JobChangesQuery> = {}) =>
+      transport.json(JobChangesPage, { method: "GET", path: "/api/v1/job-changes", query }),
     /** Stopping what is stopping changes nothing, so it may be said again. */
     stop: (id: string) => transport.json(Job, { method: "POST", path: `/api/v1/jobs/${id}/stop`, repeatable: true }),
     /** The identity tokens that were minted for it. */

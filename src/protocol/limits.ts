@@ -52,4 +52,6 @@ export const limits = {
   /** Ranges in one list of allowed networks. */
   networks: 100,
   listItems: 1000,
+  /** Seconds for which a change of a job's state stays in the feed. */
+  jobChangesKeptSeconds: 7 * 24 * 60 * 60,
 } as const;

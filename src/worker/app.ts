@@ -16,7 +16,7 @@ import {
   signingKeyRoutes,
   tokenRequestRoutes,
 } from "./identity/routes.ts";
-import { jobRoutes } from "./jobs/routes.ts";
+import { jobChangeRoutes, jobRoutes } from "./jobs/routes.ts";
 import { systemRandom } from "./lib/bytes.ts";
 import { bindingUnusable, unauthenticated } from "./lib/fault.ts";
 import { uuidv7 } from "./lib/ids.ts";
@@ -73,6 +73,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...accessKeyRoutes(services.accessKeys),
     ...agentTypeRoutes(services.agentTypes, services.agents),
     ...jobRoutes(services.jobs),
+    ...jobChangeRoutes(services.jobChanges),
     ...identityRoutes(services.identity),
     ...identityProfileRoutes(services.identityProfiles),
     ...signingKeyRoutes(services.signingKeys),

@@ -50,8 +50,9 @@ export default {
   async scheduled(_event, env) {
     const config = await readConfig(env);
     if (config.issuer === null) return;
-    const { jobs, agentProtocol } = createServices(env, config, config.issuer, documents);
+    const { jobs, jobChanges, agentProtocol } = createServices(env, config, config.issuer, documents);
     await jobs.sweepQueue(config.settings.queue_limit_seconds);
     await agentProtocol.registration.dropSilent();
+    await jobChanges.prune();
   },
 } satisfies ExportedHandler<Env>;

@@ -24,6 +24,7 @@ import { createProfiles, type Profiles } from "./identity/profiles.ts";
 import { createSigningKeyRotation, type SigningKeyRotation } from "./identity/signing-keys.ts";
 import { createTokenRequests, type TokenRequests, type TokenRequestsPorts } from "./identity/token-requests.ts";
 import { enforceDeadlines } from "./jobs/deadlines.ts";
+import { createJobChanges, type JobChanges } from "./jobs/job-changes.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
 import { type Bytes, systemRandom } from "./lib/bytes.ts";
 import { Fault, notFound } from "./lib/fault.ts";
@@ -45,6 +46,7 @@ export interface Services {
   readonly accessKeys: AccessKeys;
   readonly agentTypes: AgentTypes;
   readonly jobs: Jobs;
+  readonly jobChanges: JobChanges;
   readonly identity: JobIdentity;
   readonly identityProfiles: Profiles;
   readonly signingKeys: SigningKeyRotation;
@@ -107,6 +109,7 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
     accessKeys: createAccessKeys({ ...sealed, projects }),
     agentTypes,
     jobs,
+    jobChanges: createJobChanges(base),
     identity,
     trust: createTrust({ ...asked, identity }),
     identityProfiles: createProfiles({ ...sealed, projects }),

@@ -259,6 +259,7 @@ const cases: Case[] = [
     newJob("refs/heads/main"),
   ),
   plain("GET /api/v1/projects/:project_id/jobs", "job.read", "here", 200, () => project("/jobs")),
+  plain("GET /api/v1/job-changes", "job.read", "own", 200, () => "/api/v1/job-changes"),
   plain("GET /api/v1/jobs/:job_id", "job.read", "here", 200, () => `/api/v1/jobs/${jobId}`),
   fresh(
     { route: "POST /api/v1/jobs/:job_id/stop", action: "job.stop", scope: "here", success: 200 },

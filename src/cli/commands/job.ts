@@ -1,4 +1,4 @@
-/** `signalbox job`: run, show, list, stop. */
+/** `signalbox job`: run, show, list, stop, changes. */
 import type { Command } from "commander";
 import { all } from "../../client/client.ts";
 import type { Job } from "../../protocol/jobs.ts";
@@ -6,6 +6,7 @@ import { type Cli, connect } from "../context.ts";
 import { exitCodes } from "../exit.ts";
 import { collect, collectPairs, gitRef, gitSha, wholeNumber } from "../options.ts";
 import { findProject } from "../resolve.ts";
+import { addChanges } from "./job-changes.ts";
 import { jobSpecOf, type SpecOptions } from "./job-spec.ts";
 import { followLog } from "./logs.ts";
 
@@ -23,6 +24,7 @@ interface RunOptions extends SpecOptions {
 export function addJobCommands(program: Command, cli: Cli): void {
   const job = program.command("job").description("jobs: start, watch, stop");
   addRun(job, cli);
+  addChanges(job, cli);
   job
     .command("show")
     .description("one job")

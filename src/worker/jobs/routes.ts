@@ -1,7 +1,9 @@
+import { JobChangesPage, JobChangesQuery } from "../../protocol/job-changes.ts";
 import { Job, JobList, JobStart } from "../../protocol/jobs.ts";
 import { Page } from "../../protocol/list.ts";
 import { created, json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
+import type { JobChanges } from "./job-changes.ts";
 import type { Jobs } from "./jobs.ts";
 
 export function jobRoutes(jobs: Jobs): Route[] {
@@ -39,6 +41,20 @@ export function jobRoutes(jobs: Jobs): Route[] {
       summary: "Stop a job; one that is finished stays as it is",
       answers: { 200: { description: "the job as it is now", schema: Job } },
       handle: async ({ principal, params }) => json(200, await jobs.stop(principal, params.job_id)),
+    }),
+  ];
+}
+
+export function jobChangeRoutes(changes: JobChanges): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/v1/job-changes",
+      access: "person",
+      summary: "Read how the states of all jobs that one may see changed, oldest first, after a position",
+      query: JobChangesQuery,
+      answers: { 200: { description: "a page; `next` goes into `after`", schema: JobChangesPage } },
+      handle: async ({ principal, query }) => json(200, await changes.list(principal, query)),
     }),
   ];
 }

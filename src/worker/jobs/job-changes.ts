@@ -1,0 +1,36 @@
+/** The feed as people read it: what happened to the jobs that they may see, from a position on. */
+import type { JobChangesPage, JobChangesQuery } from "../../protocol/job-changes.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Person } from "../../protocol/principal.ts";
+import { requireMay } from "../accounts/permissions.ts";
+import { type Clock, plusSeconds } from "../lib/time.ts";
+import { type FoundChanges, findChanges, pruneChanges } from "./job-changes-store.ts";
+
+export interface JobChanges {
+  list(person: Person, query: JobChangesQuery): Promise<JobChangesPage>;
+  /** Deletes what is older than is promised to be kept; a part of it where it is much. */
+  prune(): Promise<void>;
+}
+
+/** Rows that one sweep deletes at most: a D1 statement must end, and the next sweep goes on. */
+const prunedAtOnce = 2000;
+
+export function createJobChanges({ db, clock }: { db: D1Database; clock: Clock }): JobChanges {
+  return {
+    async list(person, { after, limit }) {
+      requireMay(person, "job.read", person.projectId);
+      return pageOf(after, await findChanges(db, { projectId: person.projectId, after, limit }));
+    },
+    prune: () => pruneChanges(db, plusSeconds(clock(), -limits.jobChangesKeptSeconds), prunedAtOnce),
+  };
+}
+
+/** Pure. A position that lies ahead of the newest comes from a database that was put back since: it begins there. */
+export function pageOf(after: number, { items, oldest, newest }: FoundChanges): JobChangesPage {
+  const last = newest ?? 0;
+  return {
+    items,
+    next: items.at(-1)?.position ?? Math.min(after, last),
+    complete: after <= last && after + 1 >= (oldest ?? 1),
+  };
+}
