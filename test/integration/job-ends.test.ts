@@ -103,9 +103,11 @@ describe("hand-over asks every policy again", () => {
     expect(await noticesOf(harness, jobId)).toEqual([expect.stringContaining(reason)]);
     expect((await logOf(jobId)).next).toBeNull();
     // No key was opened and no token minted for it.
-    const { audit: _, ...after } = await rowCounts(harness);
-    const { audit: __, ...rest } = before;
+    const { audit: _, job_changes: changes, ...after } = await rowCounts(harness);
+    const { audit: __, job_changes: changesBefore, ...rest } = before;
     expect(after).toEqual(rest);
+    // Its end, told once in the feed.
+    expect(changes).toBe((changesBefore ?? 0) + 1);
     const { body } = await world.as(world.owner, "GET", `/api/v1/audit?job_id=${jobId}`);
     const actions = body.items.map((item: { action: string }) => item.action);
     expect(actions.filter((action: string) => ["key.unseal", "identity.mint", "job.fetch"].includes(action))).toEqual(
