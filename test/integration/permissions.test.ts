@@ -11,7 +11,10 @@ import {
   createWorld,
   everyRoute,
   jobStart,
+  output,
+  push,
   registration,
+  takeJob,
   upgrade,
   type World,
 } from "../support/api.ts";
@@ -50,6 +53,8 @@ beforeAll(async () => {
   const elsewhere = await addProject(world, "elsewhere");
   keyId = await addKey(world, "seen", { type: "string", value: "x" });
   jobId = await world.startJob();
+  const { logToken } = await takeJob(world, await world.agent());
+  await push(world, logToken, jobId, 0, [output("hi")]);
   const of = async (role: Role, scope: "organization" | "here" | "elsewhere"): Promise<Asker> => {
     const projectId = { organization: null, here: world.projectId, elsewhere }[scope];
     return { name: `${role} of ${scope}`, token: await world.tokenOf(role, projectId), role, scope };
@@ -373,6 +378,8 @@ const cases: Case[] = [
     () => ({ after: null }),
   ),
   plain("GET /api/v1/logs/:job_id", "log.read", "here", 200, () => `/api/v1/logs/${jobId}`),
+  plain("GET /api/v1/logs/:job_id/text", "log.read", "here", 200, () => `/api/v1/logs/${jobId}/text`),
+  plain("GET /api/v1/logs/:job_id/event", "log.read", "here", 200, () => `/api/v1/logs/${jobId}/event?at=0`),
   plain(
     "POST /api/v1/socket-tickets",
     "log.read",
