@@ -17,6 +17,5 @@ declare module "sshpk" {
     PrivateKey: typeof PrivateKey;
     parsePrivateKey(data: string, format: "auto", options: { passphrase?: string }): PrivateKey;
   };
-  // biome-ignore lint/style/noDefaultExport: it is CommonJS
   export default sshpk;
 }

@@ -31,7 +31,10 @@ export function createNetworkGate({ clock, load, addressOf }: NetworkGatePorts):
     const now = clock();
     if (copy !== null && now < copy.until) return copy.networks;
     const before = forgotten;
-    const networks = await load();
+    const networks = await load().catch((cause: unknown) => {
+      // Closed and not open: a list that cannot be read may be one that shuts this caller out.
+      throw new Fault("unavailable", "the allowed networks cannot be read now", { cause, retryAfterSeconds: 5 });
+    });
     // What was read before a change must not outlive it here.
     if (before === forgotten) copy = { networks, until: (now + copySeconds * 1000) as EpochMs };
     return networks;
