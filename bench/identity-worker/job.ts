@@ -28,6 +28,7 @@ export const granted: GrantedToken = {
   subject: "semaphore",
   lifeSeconds: 3600,
   tags: [],
+  claims: null,
 };
 
 export const maskKeyId = new Uint8Array(8);

@@ -1,6 +1,6 @@
 /** Identity profiles, and the tokens that a running job may ask for. */
 import * as z from "zod";
-import { IdentityClaims } from "./identity.ts";
+import { ClaimName, IdentityClaims } from "./identity.ts";
 import { ClientId, Id, Timestamp } from "./ids.ts";
 import { List } from "./list.ts";
 import { Name } from "./names.ts";
@@ -35,12 +35,17 @@ export const AwsTagClaim = IdentityClaims.omit({
 }).keyof();
 export type AwsTagClaim = z.infer<typeof AwsTagClaim>;
 
+/** Claims by name, of those that may be left out; the others are always there, named or not. */
+const ChosenClaims = z.array(ClaimName).max(64);
+
 /** What a profile lets a job ask for, and which jobs. */
 export const IdentityProfileRules = z.strictObject({
   audience: Audience,
   subject_forms: z.array(SubjectForm).min(1).max(3).default(["semaphore"]),
   lifetime_seconds_max: z.int().min(tokenLifeSecondsMin).max(tokenLifeSecondsMax).default(3600),
   aws_session_tags: z.array(AwsTagClaim).max(50).default([]),
+  /** The claims that its tokens have at most, besides those that every token has; null: all. */
+  claims: ChosenClaims.nullable().default(null),
   /** `protected`: the project's protected refs; else patterns, of which one must match. */
   refs: z.union([z.literal("protected"), RefPatterns.min(1)]).default("protected"),
   agent_types: z.array(Name).min(1).max(64).nullable().default(null),
@@ -71,6 +76,8 @@ export const TokenRequest = z.strictObject({
   lifetime_seconds: z.int().min(tokenLifeSecondsMin).max(tokenLifeSecondsMax).optional(),
   subject: SubjectForm.optional(),
   aws_session_tags: z.array(AwsTagClaim).max(50).optional(),
+  /** Left out: all that the profile allows. */
+  claims: ChosenClaims.optional(),
 });
 export type TokenRequest = z.infer<typeof TokenRequest>;
 

@@ -7,7 +7,7 @@ const text = z.string();
 const seconds = z.int();
 
 /**
- * Every claim of every identity token, always present, "" when unset; yes and no are the strings "true" and
+ * Every claim of an identity token, "" when unset, always present but where a running job or an identity profile chose; yes and no are the strings "true" and
  * "false", since Vault's globs take strings only. The first sixteen are Semaphore CI's.
  */
 export const IdentityClaims = z.object({
@@ -46,6 +46,31 @@ export const IdentityClaims = z.object({
   sub127: text,
 });
 export type IdentityClaims = z.infer<typeof IdentityClaims>;
+
+export const ClaimName = IdentityClaims.keyof();
+export type ClaimName = z.infer<typeof ClaimName>;
+
+/**
+ * Claims that no token goes without, whatever is chosen: relying parties decide by them, and some conditions hold of
+ * a claim that is missing. All others may be left out.
+ */
+export const securityClaims: ReadonlySet<ClaimName> = new Set([
+  "iss",
+  "aud",
+  "sub",
+  "exp",
+  "iat",
+  "nbf",
+  "jti",
+  "ref",
+  "ref_type",
+  "ref_protected",
+  "fork",
+  "proof",
+  "prj_id",
+  "org_id",
+  "job_id",
+]);
 
 /** The one claim that only some tokens have: session tags for AWS, when a job asks for them. */
 export const awsTagsClaim = "https://aws.amazon.com/tags";

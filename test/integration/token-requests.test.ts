@@ -1,5 +1,6 @@
 /** Tokens that a running job asks for: what profiles allow, masked before they are answered, each in the ledger. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { securityClaims } from "../../src/protocol/identity.ts";
 import { createWorld, envOf, finishJob, output, push, sync, takeJob, type World } from "../support/api.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
@@ -87,6 +88,27 @@ describe("a running job", () => {
     expect(await pointer({ audience: "x".repeat(257) })).toEqual([400, "/audience"]);
     expect((await world.as(world.owner, "DELETE", `${profiles()}/${id}`)).status).toBe(204);
     expect((await job.post(asked)).status).toBe(403);
+    await finishJob(world, agent, job.jobId);
+  });
+
+  it("gets the claims that it chose among those of the profile, and always those that keep it safe", async () => {
+    const id = await makeProfile({ audience: "few", claims: ["repo", "branch"] }, "few");
+    const job = await runningJob();
+    const carried = async (body: object) => Object.keys(payload((await job.post(body)).body.value)).toSorted();
+    const always = [...securityClaims];
+    expect(await carried({ audience: "few" })).toEqual([...always, "repo", "branch"].toSorted());
+    expect(await carried({ audience: "few", claims: ["branch"] })).toEqual([...always, "branch"].toSorted());
+    expect(await carried({ claims: [] })).toEqual(always.toSorted());
+    const refused = await job.post({ audience: "few", claims: ["actor"] });
+    expect([refused.status, refused.body.errors[0].pointer]).toEqual([403, "/claims"]);
+    const unknown = await job.post({ audience: "few", claims: ["branch", "azp"] });
+    expect([unknown.status, unknown.body.errors[0].pointer]).toEqual([400, "/claims/1"]);
+    const rules = { audience: "x", claims: ["azp"] };
+    const { status, body } = await world.as(world.owner, "POST", profiles(), { name: "x", rules });
+    expect([status, body.errors[0].pointer]).toEqual([400, "/rules/claims/0"]);
+    const bare = (await job.post({ claims: [] })).body.value;
+    expect((await world.as(null, "POST", "/api/v1/identity/introspect", { token: bare })).body.active).toBe(true);
+    await world.as(world.owner, "DELETE", `${profiles()}/${id}`);
     await finishJob(world, agent, job.jobId);
   });
 

@@ -1,6 +1,7 @@
 /** `signalbox identity-profile`: which tokens, besides the default one, a project's jobs may ask for. */
 import type { Command } from "commander";
 import { all } from "../../client/client.ts";
+import { ClaimName } from "../../protocol/identity.ts";
 import { AwsTagClaim, SubjectForm } from "../../protocol/identity-profiles.ts";
 import { type Cli, connect } from "../context.ts";
 import { Failure, UsageError } from "../exit.ts";
@@ -13,6 +14,7 @@ interface CreateOptions {
   subject?: string[];
   lifetime: Lifetime;
   awsTag?: string[];
+  claim?: string[];
   refs?: string[];
   agentType?: string[];
 }
@@ -67,6 +69,7 @@ function addCreate(group: Command, cli: Cli): void {
     .option("--subject <form>", `${SubjectForm.options.join(", ")} (default: semaphore); repeatable`, collect)
     .option("--lifetime <time>", "at most, such as 15m", lifetime, lifetime("1h"))
     .option("--aws-tag <claim>", "claim that may become an AWS session tag; repeatable", collect)
+    .option("--claim <name>", "claim that tokens have besides those that all have (default: all); repeatable", collect)
     .option("--refs <pattern>", "refs whose jobs may ask (default: protected refs); repeatable", collect)
     .option("--agent-type <name>", "agent types whose jobs may ask (default: any); repeatable", collect)
     .action(async (name: string, options: CreateOptions) => {
@@ -79,6 +82,7 @@ function addCreate(group: Command, cli: Cli): void {
         lifetime_seconds_max: seconds,
         ...(options.subject && { subject_forms: checked("--subject", SubjectForm.array(), options.subject) }),
         ...(options.awsTag && { aws_session_tags: checked("--aws-tag", AwsTagClaim.array(), options.awsTag) }),
+        ...(options.claim && { claims: checked("--claim", ClaimName.array(), options.claim) }),
         ...(options.refs && { refs: options.refs }),
         ...(options.agentType && { agent_types: options.agentType }),
       };

@@ -20,6 +20,7 @@ interface Options {
   lifetime?: Lifetime;
   subject?: string;
   awsTag?: string[];
+  claim?: string[];
   format: "jwt" | "gcp" | "file";
   output?: string;
   refresh?: string;
@@ -33,6 +34,7 @@ export function addRequestCommand(token: Command, cli: Cli): void {
     .option("--lifetime <time>", "such as 15m (default: what the identity profile allows, at most 1h)", lifetime)
     .addOption(new Option("--subject <form>", "form of its subject").choices(SubjectForm.options))
     .option("--aws-tag <claim>", "claim to hand to AWS as a session tag; repeatable", collect)
+    .option("--claim <name>", "claim to carry, besides those that every token has (default: all); repeatable", collect)
     .addOption(
       new Option(
         "--format <format>",
@@ -79,6 +81,7 @@ async function request(cli: Cli, options: Options): Promise<string> {
     lifetime_seconds: seconds,
     subject: options.subject,
     aws_session_tags: options.awsTag,
+    claims: options.claim,
   };
   const answer = await transport.json(TokenAnswer, { method: "POST", path: new URL(url).pathname, body });
   return answer.value;

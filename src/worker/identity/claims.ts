@@ -1,7 +1,7 @@
 /** The claims of an identity token, from what is known of its job. Pure but for hashing; `now` is passed in. */
 import type { OrganizationSettings } from "../../protocol/accounts.ts";
 import { type ClaimedRefType, type GitContext, shortRef } from "../../protocol/git-context.ts";
-import type { IdentityClaims } from "../../protocol/identity.ts";
+import { type ClaimName, type IdentityClaims, securityClaims } from "../../protocol/identity.ts";
 import type { SubjectForm } from "../../protocol/identity-profiles.ts";
 import type { Job } from "../../protocol/jobs.ts";
 import type { EpochSeconds } from "../lib/time.ts";
@@ -90,6 +90,13 @@ export async function identityClaims(
     runner_environment: "self-hosted",
     sub127: await subject127(parts),
   };
+}
+
+/** What of its claims a token carries: those chosen (null: all), and those that no token goes without. */
+export function chosenClaims(claims: IdentityClaims, chosen: readonly ClaimName[] | null): Partial<IdentityClaims> {
+  if (chosen === null) return claims;
+  const kept = new Set<string>([...securityClaims, ...chosen]);
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => kept.has(name)));
 }
 
 function subjectOf(

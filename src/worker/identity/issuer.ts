@@ -7,7 +7,7 @@ import { bindingUnusable } from "../lib/fault.ts";
 import { uuidv7 } from "../lib/ids.ts";
 import { type Clock, type EpochSeconds, toSeconds } from "../lib/time.ts";
 import { awsTags } from "./aws-tags.ts";
-import { type IdentityContext, identityClaims } from "./claims.ts";
+import { chosenClaims, type IdentityContext, identityClaims } from "./claims.ts";
 import type { MintedToken } from "./ledger-store.ts";
 import { defaultLifeSeconds, type GrantedToken } from "./token-decision.ts";
 
@@ -47,11 +47,11 @@ export function createIssuer(ports: { signing: SigningKeys; clock: Clock; random
       const { key, mint } = fresh(context.issuer, Math.min(defaultLifeSeconds, jobLimitSeconds));
       return sign(key, context, mint);
     },
-    async mintAsked(context, { audience, subject, tags, lifeSeconds }) {
+    async mintAsked(context, { audience, subject, tags, claims: chosen, lifeSeconds }) {
       const { key, mint } = fresh(audience, lifeSeconds);
       const claims = await identityClaims(context, mint, subject);
       const withTags = tags.length === 0 ? {} : { [awsTagsClaim]: awsTags(claims, tags) };
-      return { token: await signToken(key, { ...claims, ...withTags }), sub: claims.sub, mint };
+      return { token: await signToken(key, { ...chosenClaims(claims, chosen), ...withTags }), sub: claims.sub, mint };
     },
     again(context, mint) {
       const key = signing.keys.find((candidate) => candidate.kid === mint.kid);

@@ -180,7 +180,7 @@ export function tokenRequestRoutes(tokens: TokenRequests, networks: Pick<Network
       method: "POST",
       path,
       access: "bearer",
-      summary: "Job: mint an identity token with a life, a form of subject and AWS session tags of its own",
+      summary: "Job: mint an identity token with a life, a form of subject, claims and AWS session tags of its own",
       body: TokenRequest,
       answers,
       before,

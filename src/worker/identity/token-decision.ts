@@ -3,6 +3,7 @@
  * default audience and form are minted: an audience is what a relying party trusts, so each must be named.
  */
 import type { GitContext } from "../../protocol/git-context.ts";
+import { type ClaimName, securityClaims } from "../../protocol/identity.ts";
 import type { AwsTagClaim, IdentityProfile, SubjectForm, TokenRequest } from "../../protocol/identity-profiles.ts";
 import type { ProjectSettings } from "../../protocol/projects.ts";
 import { matchingPattern } from "../../protocol/ref-pattern.ts";
@@ -20,6 +21,17 @@ export interface GrantedToken {
   readonly subject: SubjectForm;
   readonly lifeSeconds: number;
   readonly tags: readonly AwsTagClaim[];
+  /** Which claims the token carries, besides those that every token has; null: all. */
+  readonly claims: readonly ClaimName[] | null;
+}
+
+/** What is asked for, with what is asked for by saying nothing. */
+interface Asked {
+  readonly audience: string;
+  readonly subject: SubjectForm;
+  readonly tags: readonly AwsTagClaim[];
+  readonly claims: readonly ClaimName[] | null;
+  readonly lifeSeconds: number | null;
 }
 
 /** A refusal names the parameter that would have to be another. */
@@ -49,27 +61,40 @@ export function decideToken(
   profiles: readonly IdentityProfile[],
   issuer: string,
 ): GrantedToken | TokenDenial {
-  const audience = request.audience ?? issuer;
-  const subject = request.subject ?? "semaphore";
-  const tags = request.aws_session_tags ?? [];
+  const asked = askedFor(request, issuer);
   const reason = withheld(job.git, job.settings, undefined);
   if (reason !== null) return { pointer: "/audience", detail: `no identity token: ${reason}` };
-  const isDefault = audience === issuer && subject === "semaphore" && tags.length === 0;
-  const named = profiles.filter(({ rules }) => rules.audience === audience);
-  if (named.length === 0 && isDefault) return granted(request, job, audience, subject, tags, defaultLifeSeconds);
+  const isDefault = asked.audience === issuer && asked.subject === "semaphore" && asked.tags.length === 0;
+  const named = profiles.filter(({ rules }) => rules.audience === asked.audience);
+  if (named.length === 0 && isDefault) return granted(asked, job, defaultLifeSeconds, null);
   if (named.length === 0) return notAllowed;
-  const denials = named.map((profile) => denial(profile, subject, tags, job));
+  const denials = named.map((profile) => denial(profile, asked, job));
   const allowing = named.filter((_, at) => denials[at] === null);
   if (allowing.length === 0) return denials.find((each) => each !== null) ?? notAllowed;
   const lifeSecondsMax = Math.max(...allowing.map(({ rules }) => rules.lifetime_seconds_max));
-  return granted(request, job, audience, subject, tags, lifeSecondsMax);
+  return granted(asked, job, lifeSecondsMax, claimsOf(allowing));
+}
+
+function askedFor(request: TokenRequest, issuer: string): Asked {
+  return {
+    audience: request.audience ?? issuer,
+    subject: request.subject ?? "semaphore",
+    tags: request.aws_session_tags ?? [],
+    claims: request.claims ?? null,
+    lifeSeconds: request.lifetime_seconds ?? null,
+  };
+}
+
+/** What several profiles allow together; null: all claims. */
+function claimsOf(profiles: readonly IdentityProfile[]): ClaimName[] | null {
+  const lists = profiles.map(({ rules }) => rules.claims);
+  return lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null;
 }
 
 /** The first thing that keeps a profile from allowing it, or null. */
 function denial(
   { name, rules }: IdentityProfile,
-  subject: SubjectForm,
-  tags: readonly AwsTagClaim[],
+  { subject, tags, claims }: Asked,
   { git, agentType }: AskingJob,
 ): TokenDenial | null {
   if (git.fork && !rules.forks) return { pointer: "/audience", detail: `profile ${name} is not for forks` };
@@ -84,23 +109,23 @@ function denial(
   if (!rules.subject_forms.includes(subject)) {
     return { pointer: "/subject", detail: `profile ${name} allows ${rules.subject_forms.join(", ")}` };
   }
-  const stranger = tags.find((tag) => !rules.aws_session_tags.includes(tag));
-  if (stranger === undefined) return null;
-  return { pointer: "/aws_session_tags", detail: `profile ${name} does not allow ${stranger}` };
+  const tag = tags.find((each) => !rules.aws_session_tags.includes(each));
+  if (tag !== undefined) return { pointer: "/aws_session_tags", detail: `profile ${name} does not allow ${tag}` };
+  const claim = claims?.find((each) => !securityClaims.has(each) && rules.claims?.includes(each) === false);
+  return claim === undefined ? null : { pointer: "/claims", detail: `profile ${name} does not allow ${claim}` };
 }
 
 function granted(
-  request: TokenRequest,
+  { audience, subject, tags, claims, lifeSeconds }: Asked,
   job: AskingJob,
-  audience: string,
-  subject: SubjectForm,
-  tags: readonly AwsTagClaim[],
   lifeSecondsMax: number,
+  claimsMax: readonly ClaimName[] | null,
 ): GrantedToken | TokenDenial {
-  if (request.lifetime_seconds !== undefined && request.lifetime_seconds > lifeSecondsMax) {
+  if (lifeSeconds !== null && lifeSeconds > lifeSecondsMax) {
     return { pointer: "/lifetime_seconds", detail: `may be ${lifeSecondsMax} s` };
   }
-  const asked = request.lifetime_seconds ?? Math.min(lifeSecondsMax, defaultLifeSeconds);
+  const life = lifeSeconds ?? Math.min(lifeSecondsMax, defaultLifeSeconds);
   // A token does not outlive the time that its job may run.
-  return { audience, subject, tags, lifeSeconds: Math.max(1, Math.min(asked, Math.ceil(job.secondsLeft))) };
+  const lived = Math.max(1, Math.min(life, Math.ceil(job.secondsLeft)));
+  return { audience, subject, tags, claims: claims ?? claimsMax, lifeSeconds: lived };
 }

@@ -103,7 +103,8 @@ async function mint(
   const { agentId } = asking;
   const principal = { kind: "agent", id: agentId } as const;
   const { lifeSeconds, subject, tags } = granted;
-  const details = { jti, kid, aud, sub: signed.sub, life_seconds: lifeSeconds, subject, tags: tags.join(" ") };
+  const claims = granted.claims?.join(" ") ?? "all";
+  const details = { jti, kid, aud, sub: signed.sub, life_seconds: lifeSeconds, subject, tags: tags.join(" "), claims };
   const entry = { action: "identity.mint", principal, projectId: job.project_id, jobId: job.id, details } as const;
   const row = { ...signed.mint, sub: signed.sub, jobId: job.id, claimNumber: job.claim_number, agentId };
   try {

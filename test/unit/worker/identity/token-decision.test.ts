@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { securityClaims } from "../../../../src/protocol/identity.ts";
 import type { IdentityProfile } from "../../../../src/protocol/identity-profiles.ts";
 import { IdentityProfileRules } from "../../../../src/protocol/identity-profiles.ts";
 import { awsTags } from "../../../../src/worker/identity/aws-tags.ts";
-import { identityClaims } from "../../../../src/worker/identity/claims.ts";
+import { chosenClaims, identityClaims } from "../../../../src/worker/identity/claims.ts";
 import { type AskingJob, decideToken } from "../../../../src/worker/identity/token-decision.ts";
 import type { EpochSeconds } from "../../../../src/worker/lib/time.ts";
 import { faultOf, gitContext as git, idOf } from "../fixtures.ts";
@@ -29,7 +30,7 @@ const job = (changes: Partial<AskingJob> = {}): AskingJob => ({
 
 describe("without a profile", () => {
   test("the default audience and form are minted, for an hour or as long as the job may run", () => {
-    const defaults = { audience: issuer, subject: "semaphore", tags: [] };
+    const defaults = { audience: issuer, subject: "semaphore", tags: [], claims: null };
     expect(decideToken({}, job(), [], issuer)).toEqual({ ...defaults, lifeSeconds: 3600 });
     expect(decideToken({ audience: issuer }, job({ secondsLeft: 60.2 }), [], issuer)).toEqual({
       ...defaults,
@@ -54,7 +55,7 @@ describe("with a profile of its audience", () => {
     const rules = { subject_forms: ["id"], lifetime_seconds_max: 900, aws_session_tags: ["repo"] };
     const asked = { audience: aws, subject: "id" as const };
     const decide = (request: object) => decideToken({ ...asked, ...request }, job(), [profile(rules)], issuer);
-    expect(decide({})).toEqual({ audience: aws, subject: "id", tags: [], lifeSeconds: 900 });
+    expect(decide({})).toEqual({ audience: aws, subject: "id", tags: [], claims: null, lifeSeconds: 900 });
     expect(decide({ aws_session_tags: ["repo"] })).toMatchObject({ tags: ["repo"] });
     expect(decide({ aws_session_tags: ["repo", "sha"] })).toMatchObject({ pointer: "/aws_session_tags" });
     expect(decide({ subject: "semaphore" })).toMatchObject({ pointer: "/subject" });
@@ -102,24 +103,24 @@ test("a project without identity grants nothing, to no job", () => {
   expect(decideToken({ audience: aws }, off, [profile({})], issuer)).toMatchObject({ pointer: "/audience" });
 });
 
-describe("AWS session tags", () => {
-  const claimsOf = (ref: string) =>
-    identityClaims(
-      {
-        issuer,
-        org: { id: idOf(8), name: "acme" },
-        project: { id: idOf(9), name: "web" },
-        repository: { name: "web", slug: "acme/web" },
-        git: git({ ref }),
-        workflowId: idOf(10),
-        pipelineId: idOf(11),
-        jobId: idOf(12),
-        actor: idOf(13),
-      },
-      { jti: "j", aud: aws, issuedAt: 0 as EpochSeconds, expiresAt: 1 as EpochSeconds },
-      "id",
-    );
+const claimsOf = (ref: string) =>
+  identityClaims(
+    {
+      issuer,
+      org: { id: idOf(8), name: "acme" },
+      project: { id: idOf(9), name: "web" },
+      repository: { name: "web", slug: "acme/web" },
+      git: git({ ref }),
+      workflowId: idOf(10),
+      pipelineId: idOf(11),
+      jobId: idOf(12),
+      actor: idOf(13),
+    },
+    { jti: "j", aud: aws, issuedAt: 0 as EpochSeconds, expiresAt: 1 as EpochSeconds },
+    "id",
+  );
 
+describe("AWS session tags", () => {
   test("are lists of one string, none of them transitive", async () => {
     const claims = await claimsOf("refs/heads/main");
     expect(awsTags(claims, ["repo", "branch"])).toEqual({
@@ -140,5 +141,35 @@ describe("AWS session tags", () => {
       ["refs/heads/main", "refs/heads/x"].map(async (ref) => (await claimsOf(ref)).sub),
     );
     expect(subjects).toEqual(Array(2).fill(`org_id:${idOf(8)}:prj_id:${idOf(9)}`));
+  });
+});
+
+describe("the claims of a token", () => {
+  const decide = (request: object, ...rules: object[]) => {
+    const profiles = rules.map((each) => profile(each));
+    return decideToken({ audience: aws, ...request }, job(), profiles, issuer);
+  };
+
+  test("are all, or those that the job chose, where no profile says otherwise", () => {
+    expect(decideToken({ claims: ["branch"] }, job(), [], issuer)).toMatchObject({ claims: ["branch"] });
+    expect(decide({}, {})).toMatchObject({ claims: null });
+    expect(decide({ claims: [] }, {})).toMatchObject({ claims: [] });
+  });
+
+  test("are what the profiles that allow the rest have together, and a job may choose among them alone", () => {
+    expect(decide({}, { claims: ["repo"] })).toMatchObject({ claims: ["repo"] });
+    expect(decide({}, { claims: ["repo"] }, { claims: ["repo", "actor"] })).toMatchObject({
+      claims: ["repo", "actor"],
+    });
+    expect(decide({}, { claims: ["repo"] }, {})).toMatchObject({ claims: null });
+    expect(decide({ claims: ["actor"] }, { claims: ["repo"] })).toMatchObject({ pointer: "/claims" });
+    expect(decide({ claims: ["sub", "repo"] }, { claims: ["repo"] })).toMatchObject({ claims: ["sub", "repo"] });
+  });
+
+  test("never lack one that keeps a token safe, nor hold one that was not chosen", async () => {
+    const all = await claimsOf("refs/heads/main");
+    expect(chosenClaims(all, null)).toBe(all);
+    expect(Object.keys(chosenClaims(all, [])).toSorted()).toEqual([...securityClaims].toSorted());
+    expect(Object.keys(chosenClaims(all, ["repo", "sub"])).toSorted()).toEqual([...securityClaims, "repo"].toSorted());
   });
 });
