@@ -30,16 +30,26 @@ export interface Row {
 export interface Bench {
   /** What one measurement yields: a number for each, in this order. */
   readonly rows: readonly Row[];
-  /** Pairs that count: five if not told, fewer only where one takes long. One more warms up before them. */
+  /** Pairs that count: five if not told, and no fewer: they would give no verdict. One more warms up before them. */
   readonly pairs?: number;
   open(): Promise<Measurement>;
 }
 
 export type Measure = (round: number) => Promise<readonly number[]>;
 
-export interface Measurement {
+interface Closable {
+  close(): Promise<void>;
+}
+
+interface InTurn extends Closable {
   readonly ours: Measure;
   /** Null: there is nothing to compare with, and the row is held to a limit. */
   readonly baseline: Measure | null;
-  close(): Promise<void>;
 }
+
+/** Where a moment's noise would decide, as in a 99th percentile: both sides step by step in one measurement. */
+interface Together extends Closable {
+  readonly both: (round: number) => Promise<{ ours: readonly number[]; baseline: readonly number[] }>;
+}
+
+export type Measurement = InTurn | Together;

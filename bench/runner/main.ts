@@ -3,12 +3,14 @@
  *
  *   npm run bench -- [--list] [--json FILE] [--pairs N] [NAME…]
  *
- * Each file in bench/ exports `benches` (bench.ts). Exits with 1 where a row is under its floor.
+ * Each file in bench/ exports `benches` (bench.ts). Exits with 1 where a row is under its floor, judged by
+ * the unfavourable end of its spread; fewer than five pairs give no verdict.
  */
 import { readdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Bench } from "./bench.ts";
+import type { Bench, Measurement } from "./bench.ts";
 import { lineOf, type Result, type Sample, summarize } from "./summary.ts";
 
 const folder = join(import.meta.dirname, "..");
@@ -23,24 +25,37 @@ async function findBenches(words: readonly string[]): Promise<Bench[]> {
 }
 
 /** Who goes first changes from pair to pair, so that what drifts with time favours neither. */
+async function pairOf(measurement: Measurement, round: number) {
+  if ("both" in measurement) return measurement.both(round);
+  const first = round % 2 === 1 ? await measurement.baseline?.(round) : undefined;
+  const ours = await measurement.ours(round);
+  return { ours, baseline: first ?? (await measurement.baseline?.(round)) };
+}
+
 async function measure(bench: Bench, pairs: number): Promise<Sample[][]> {
-  const { ours, baseline, close } = await bench.open();
+  const measurement = await bench.open();
   const samples: Sample[][] = bench.rows.map(() => []);
   try {
     for (let round = 0; round <= pairs; round++) {
-      const first = round % 2 === 1 ? await baseline?.(round) : undefined;
-      const mine = await ours(round);
-      const other = first ?? (await baseline?.(round));
+      const { ours, baseline } = await pairOf(measurement, round);
       // The first pair warms the runtime up.
       if (round === 0) continue;
       for (const [at, each] of samples.entries()) {
-        each.push({ ours: mine[at] ?? Number.NaN, baseline: other === undefined ? null : (other[at] ?? Number.NaN) });
+        each.push({
+          ours: ours[at] ?? Number.NaN,
+          baseline: baseline === undefined ? null : (baseline[at] ?? Number.NaN),
+        });
       }
     }
     return samples;
   } finally {
-    await close();
+    await measurement.close();
   }
+}
+
+/** What else ran on the machine: processes that wanted a processor, of the last minute, and how many processors. */
+function load(): string {
+  return `load ${(loadavg()[0] ?? 0).toFixed(1)} on ${availableParallelism()} processors`;
 }
 
 const { values, positionals } = parseArgs({
@@ -61,7 +76,7 @@ for (const bench of benches) {
   for (const [at, row] of bench.rows.entries()) {
     const result = summarize(row, samples[at] ?? []);
     results.push(result);
-    process.stdout.write(`${lineOf(result, row)}\n`);
+    process.stdout.write(`${lineOf(result, row)}, ${load()}\n`);
   }
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);

@@ -14,9 +14,17 @@ export interface Result {
   readonly floor: number;
   /** The floor, where it is one of `ours` itself. */
   readonly limit?: number;
-  readonly verdict: "goal" | "floor" | "under";
+  /** By the unfavourable end of `spread`: what the samples cannot rule out. "none": too few of them to tell. */
+  readonly verdict: Verdict;
+  /** Where the median of all pairs that could be measured lies, lowest and highest, in what goal and floor are about. */
+  readonly spread: readonly [number, number];
   readonly samples: readonly Sample[];
 }
+
+export type Verdict = "goal" | "floor" | "under" | "none";
+
+/** Fewer pairs tell nothing: their median may lie outside of all of them one time in eight, or worse. */
+export const fewestPairs = 5;
 
 export interface Sample {
   readonly ours: number;
@@ -36,31 +44,63 @@ function judged({ ours, baseline }: Sample, compare: Row["compare"]): number {
   return compare === "difference" ? ours - baseline : ours / baseline;
 }
 
-export function summarize({ compare, ...row }: Row, samples: readonly Sample[]): Result {
+/**
+ * The interval of order statistics that holds the true median of what is sampled at least 15 times in 16, whatever
+ * its distribution: all of five samples, nine without the outermost on either side, twelve without two.
+ */
+export function spreadOf(numbers: readonly number[]): [number, number] {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  let outer = 0;
+  // `outside`: the chance that at most `outer` samples lie on one side of the median, twice.
+  let [ways, outside] = [1, 0];
+  for (let below = 0; below < sorted.length / 2; below++) {
+    outside += ways / 2 ** (sorted.length - 1);
+    if (outside > 1 / 16) break;
+    outer = below;
+    ways = (ways * (sorted.length - below)) / (below + 1);
+  }
+  return [sorted[outer] ?? Number.NaN, sorted.at(-1 - outer) ?? Number.NaN];
+}
+
+function verdictOf(row: Row, [low, high]: readonly [number, number], pairs: number): Verdict {
+  if (pairs < fewestPairs) return "none";
+  const meets = (bound: number) => (row.better === "higher" ? low >= bound : high <= bound);
+  if (meets(row.goal)) return "goal";
+  return meets(row.floor) ? "floor" : "under";
+}
+
+export function summarize(row: Row, samples: readonly Sample[]): Result {
+  const { compare, ...told } = row;
   const baselines = samples.flatMap(({ baseline }) => baseline ?? []);
-  const value = median(samples.map((sample) => judged(sample, compare)));
-  const meets = (bound: number) => (row.better === "higher" ? value >= bound : value <= bound);
+  const spread = spreadOf(samples.map((sample) => judged(sample, compare)));
   const isRatio = baselines.length > 0 && compare !== "difference";
   return {
-    ...row,
+    ...told,
     ours: median(samples.map(({ ours }) => ours)),
     baseline: baselines.length > 0 ? median(baselines) : null,
     ratio: baselines.length > 0 ? median(samples.map((sample) => judged(sample, "ratio"))) : null,
     ...(isRatio ? {} : { limit: row.floor }),
-    verdict: meets(row.goal) ? "goal" : meets(row.floor) ? "floor" : "under",
+    verdict: verdictOf(row, spread, samples.length),
+    spread,
     samples,
   };
 }
 
-/** One line a row: the ratio with its spread, then both sides. */
+const verdictWords: Record<Verdict, string> = {
+  goal: "meets the goal",
+  floor: "meets the floor",
+  under: "UNDER THE FLOOR",
+  none: `no verdict from fewer than ${fewestPairs} pairs`,
+};
+
+/** One line a row: the median of the pairs with its spread, then both sides. */
 export function lineOf(result: Result, { compare }: Row): string {
   const { name, unit, ours, baseline, samples, goal, floor, verdict } = result;
-  const values = samples.map((sample) => judged(sample, compare));
-  const spread = `(${short(Math.min(...values))} to ${short(Math.max(...values))}, ${samples.length} samples)`;
+  const middle = median(samples.map((sample) => judged(sample, compare)));
+  const spread = `(${result.spread.map(short).join(" to ")}, ${samples.length} pairs)`;
   const what = baseline === null ? unit : compare === "difference" ? `${unit} over the baseline` : "of the baseline";
   const sides = baseline === null ? "" : `  ours ${short(ours)}, baseline ${short(baseline)} ${unit}`;
-  const judgement = `  goal ${goal}, floor ${floor}: ${verdict === "under" ? "UNDER THE FLOOR" : `meets the ${verdict}`}`;
-  return `${name}: ${short(median(values))} ${what} ${spread}${sides}${judgement}`;
+  return `${name}: ${short(middle)} ${what} ${spread}${sides}  goal ${goal}, floor ${floor}: ${verdictWords[verdict]}`;
 }
 
 function short(value: number): string {

@@ -1,6 +1,6 @@
 /**
  * The room's sockets: sends each viewer what it may have from storage. All that is known of a viewer lies in its
- * socket's attachment, written at every send, so that the room may be evicted at any moment between.
+ * socket's attachment, written in the stretch that changes it, so that the room may be evicted at any moment between.
  */
 import { limits } from "../../protocol/limits.ts";
 import { closeCodes, encodeFrame, type FrameHeader, socketPing, socketPong } from "../../protocol/log-frames.ts";
@@ -21,9 +21,19 @@ import {
 
 interface BuiltFrame {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** As its header tells it. */
+  readonly credit: number;
   readonly next: Cursor;
   readonly isEnd: boolean;
 }
+
+/** The frames of one stretch, each built once for all viewers at its place; null where a viewer has everything. */
+interface Frames {
+  next(viewer: Viewer): BuiltFrame | null;
+}
+
+/** So many built frames are held for the viewers that come next: what one viewer's credit lets out, and one more. */
+const heldFrames = limits.viewerCreditBytes / limits.viewerFrameBytes + 1;
 
 /** Room enough for a first frame alone; the pump of the first acknowledgement, or the one soon after, goes on. */
 type Extent = "one_frame" | "all";
@@ -33,6 +43,8 @@ export class Viewers {
   readonly #store: LogStore;
   readonly #clock: Clock;
   readonly #onWatched: () => void;
+  /** What the attachments say, as long as the room is awake: to read one costs more than to send a frame. */
+  readonly #known = new WeakMap<WebSocket, Viewer>();
 
   /** `onWatched` is told when a viewer comes, or is left owing an acknowledgement: the room then wakes to `sweep`. */
   constructor(ctx: DurableObjectState, store: LogStore, ports: { clock: Clock; onWatched: () => void }) {
@@ -55,7 +67,7 @@ export class Viewers {
     const store = this.#store;
     const read = (seq: number) => store.record(seq);
     const cursor = cursorAt(Math.min(from, head), lastSeq, read, (seq) => store.reach(seq));
-    socket.serializeAttachment(newViewer(cursor, this.#credit()));
+    this.#remember(socket, newViewer(cursor, this.#credit()));
     this.#onWatched();
     this.pump(socket, "one_frame");
     return true;
@@ -63,39 +75,43 @@ export class Viewers {
 
   /** After each append: every viewer with room. Viewers at one place share the frame. */
   pumpAll(): void {
-    const built = new Map<string, BuiltFrame | null>();
     const sockets = open(this.#ctx.getWebSockets());
-    const credit = creditFor(sockets.length);
-    for (const socket of sockets) this.#pump(socket, "all", credit, built);
+    const frames = this.#frames(() => creditFor(sockets.length));
+    for (const socket of sockets) this.#pump(socket, this.#viewer(socket), "all", frames);
   }
 
   pump(socket: WebSocket, extent: Extent = "all"): void {
-    this.#pump(socket, extent, this.#credit(), new Map());
+    this.#pump(socket, this.#viewer(socket), extent, this.#frames());
   }
 
-  #pump(socket: WebSocket, extent: Extent, credit: number, built: Map<string, BuiltFrame | null>): void {
-    let viewer = readViewer(socket.deserializeAttachment());
+  #pump(socket: WebSocket, before: Viewer | null, extent: Extent, frames: Frames): void {
     // Of a deployment that remembered otherwise. A client resumes where it stands.
-    if (viewer === null) socket.close(1012, "connect again");
-    while (viewer !== null && socket.readyState === WebSocket.OPEN && mayBeSent(viewer)) {
-      const frame = this.#build(viewer, credit, built);
-      if (frame === null) return;
-      viewer = this.#send(socket, viewer, frame, credit);
-      if (frame.isEnd) socket.close(closeCodes.done, "the log ended");
-      if (extent === "one_frame") return;
+    if (before === null) {
+      socket.close(1012, "connect again");
+      return;
+    }
+    let viewer = before;
+    try {
+      while (socket.readyState === WebSocket.OPEN && mayBeSent(viewer)) {
+        const frame = frames.next(viewer);
+        if (frame === null) break;
+        viewer = this.#send(socket, viewer, frame);
+        if (frame.isEnd) socket.close(closeCodes.done, "the log ended");
+        if (extent === "one_frame") break;
+      }
+    } finally {
+      // Once for all frames: no eviction comes between, for nothing waits. Whatever failed, what was sent counts.
+      if (socket.readyState === WebSocket.OPEN && viewer !== this.#known.get(socket)) this.#remember(socket, viewer);
+      if (viewer.owesSince !== null) this.#onWatched();
     }
   }
 
   message(socket: WebSocket, message: string | ArrayBuffer): void {
-    const viewer = readViewer(socket.deserializeAttachment());
+    const viewer = this.#viewer(socket);
     if (viewer === null || socket.readyState !== WebSocket.OPEN) return;
     const verdict = onMessage(viewer, message, this.#clock());
-    if (verdict.kind === "close") {
-      socket.close(verdict.code, verdict.reason);
-      return;
-    }
-    socket.serializeAttachment(verdict.viewer);
-    this.pump(socket);
+    if (verdict.kind === "close") socket.close(verdict.code, verdict.reason);
+    else this.#pump(socket, verdict.viewer, "all", this.#frames());
   }
 
   /** Each principal that watches, once. */
@@ -114,7 +130,7 @@ export class Viewers {
   /** Closes who owed an acknowledgement for too long; answers when to look again, or null where nobody watches. */
   sweep(now: EpochMs): EpochMs | null {
     for (const socket of open(this.#ctx.getWebSockets())) {
-      const at = stalledAtOf(socket);
+      const at = this.#stalledAt(socket);
       if (at !== null && at <= now) socket.close(closeCodes.stalled, "nothing was acknowledged for too long");
     }
     return this.#nextLook(now);
@@ -123,57 +139,82 @@ export class Viewers {
   #nextLook(now: EpochMs): EpochMs | null {
     const sockets = open(this.#ctx.getWebSockets());
     if (sockets.length === 0) return null;
-    const stalls = sockets.map(stalledAtOf).filter((at) => at !== null);
+    const stalls = sockets.map((socket) => this.#stalledAt(socket)).filter((at) => at !== null);
     return Math.min(plusSeconds(now, limits.viewerCheckSeconds), ...stalls) as EpochMs;
   }
 
-  #send(socket: WebSocket, viewer: Viewer, frame: BuiltFrame, credit: number): Viewer {
-    const sent = afterSend(viewer, frame.bytes.length, frame.next, credit, this.#clock());
+  #send(socket: WebSocket, viewer: Viewer, { bytes, credit, next }: BuiltFrame): Viewer {
     try {
-      // The attachment first: a frame that it does not know of would be sent twice.
-      socket.serializeAttachment(sent);
-      socket.send(frame.bytes);
+      socket.send(bytes);
     } catch {
       // Gone in this moment. It may resume; the other viewers and the push must not suffer.
       socket.close(1011, "the connection failed");
     }
-    if (sent.owesSince !== null) this.#onWatched();
-    return sent;
+    return afterSend(viewer, bytes.length, next, credit, this.#clock());
+  }
+
+  #viewer(socket: WebSocket): Viewer | null {
+    const known = this.#known.get(socket);
+    if (known !== undefined) return known;
+    const viewer = readViewer(socket.deserializeAttachment());
+    if (viewer !== null) this.#known.set(socket, viewer);
+    return viewer;
+  }
+
+  #stalledAt(socket: WebSocket): EpochMs | null {
+    const viewer = this.#viewer(socket);
+    return viewer === null ? null : stalledAt(viewer);
+  }
+
+  #remember(socket: WebSocket, viewer: Viewer): void {
+    socket.serializeAttachment(viewer);
+    this.#known.set(socket, viewer);
+  }
+
+  /** Who stands at the head of a log that goes on asks for none, and then nobody counts sockets. */
+  #frames(creditNow = () => this.#credit()): Frames {
+    const built = new Map<string, BuiltFrame | null>();
+    let credit: number | null = null;
+    return {
+      next: (viewer) => {
+        const { seq, offset, position, part } = viewer.cursor;
+        const { lastSeq, result } = this.#store.state();
+        if (seq > lastSeq && result === null) return null;
+        const key = [seq, offset, position, part, frameBytesMax(viewer)].join(" ");
+        const known = built.get(key);
+        if (known !== undefined) return known;
+        credit ??= creditNow();
+        const frame = this.#build(viewer, credit);
+        built.set(key, frame);
+        for (const oldest of built.keys()) {
+          if (built.size <= heldFrames) break;
+          built.delete(oldest);
+        }
+        return frame;
+      },
+    };
   }
 
   #credit(): number {
     return creditFor(open(this.#ctx.getWebSockets()).length);
   }
 
-  #build(viewer: Viewer, credit: number, built: Map<string, BuiltFrame | null>): BuiltFrame | null {
-    const { seq, offset, position, part } = viewer.cursor;
-    const key = [seq, offset, position, part, frameBytesMax(viewer), credit].join(" ");
-    const known = built.get(key);
-    if (known !== undefined) return known;
+  #build(viewer: Viewer, credit: number): BuiltFrame | null {
     const draft = nextFrame((at) => this.#store.record(at), viewer.cursor, frameBytesMax(viewer));
-    const frame = draft === null ? this.#endFrame(viewer.cursor, credit) : toFrame(draft, credit);
-    // One at a time: frames are large, and viewers mostly stand at one place.
-    built.clear();
-    built.set(key, frame);
-    return frame;
+    return draft === null ? this.#endFrame(viewer.cursor, credit) : toFrame(draft, credit);
   }
 
   #endFrame(cursor: Cursor, credit: number): BuiltFrame | null {
     const { result, head } = this.#store.state();
     if (result === null) return null;
-    return { bytes: encodeFrame({ kind: "end", position: head, result, credit }), next: cursor, isEnd: true };
+    return { bytes: encodeFrame({ kind: "end", position: head, result, credit }), credit, next: cursor, isEnd: true };
   }
 }
 
 function toFrame({ header, payload, next }: FrameDraft, credit: number): BuiltFrame {
-  return { bytes: encodeFrame({ ...header, credit } as FrameHeader, payload), next, isEnd: false };
+  return { bytes: encodeFrame({ ...header, credit } as FrameHeader, payload), credit, next, isEnd: false };
 }
 
 function open(sockets: WebSocket[]): WebSocket[] {
   return sockets.filter((socket) => socket.readyState === WebSocket.OPEN);
-}
-
-function stalledAtOf(socket: WebSocket): EpochMs | null {
-  const viewer = readViewer(socket.deserializeAttachment());
-  return viewer === null ? null : stalledAt(viewer);
 }
