@@ -247,8 +247,10 @@ describe("a write under a sealing key that does not seal", () => {
       harness.db.prepare("UPDATE access_keys SET sealed = ? WHERE name = 'target'").bind(blob),
       harness.db
         .prepare(
-          `INSERT INTO access_keys SELECT 'x', project_id, 'x', type, ?, secret_bytes, secret_version, policy, revision,
-             request_mac, created_at, created_by, NULL, NULL FROM access_keys WHERE name = 'target'`,
+          `INSERT INTO access_keys (id, project_id, name, type, sealed, secret_bytes, secret_version, policy, revision,
+             request_mac, created_at, created_by)
+           SELECT 'x', project_id, 'x', type, ?, secret_bytes, secret_version, policy, revision, request_mac, created_at,
+             created_by FROM access_keys WHERE name = 'target'`,
         )
         .bind(blob),
       harness.db.prepare("UPDATE job_specs SET sealed = ? WHERE job_id = ?").bind(blob, jobId),
