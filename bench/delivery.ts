@@ -7,10 +7,10 @@ import type { Bench } from "./runner/bench.ts";
 import type { BenchViewer } from "./runner/bench-viewer.ts";
 import { type LogRooms, openLogRooms, type Room } from "./runner/log-rooms.ts";
 
-/** So that a measurement takes about a second whatever the crowd. */
-const pushesOf = (viewers: number) => (viewers < 2 ? 40 : viewers < 100 ? 16 : 6);
+/** So that a measurement takes a second or two whatever the crowd: shorter ones measure the moment. */
+const pushesOf = (viewers: number) => (viewers < 2 ? 80 : viewers < 100 ? 24 : 12);
 /** One at a time, so that what is measured is the way and not the queue. */
-const latencyPushes = (viewers: number) => (viewers < 2 ? 200 : viewers < 100 ? 40 : 12);
+const latencyPushes = (viewers: number) => (viewers < 2 ? 400 : viewers < 100 ? 60 : 20);
 
 async function throughput(rooms: LogRooms, job: string, viewers: number, room: Room): Promise<number> {
   await rooms.arm(job, []);

@@ -46,6 +46,16 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
 
 /** The same, for many parts that mostly lie behind each other in one buffer: each such stretch is copied at once. */
 export function joined(parts: readonly Uint8Array[]): Bytes {
+  return concat(...stretchesOf(parts));
+}
+
+/** The same to be read at once and not kept: parts that all lie behind each other are not copied. */
+export function joinedView(parts: readonly Uint8Array[]): Uint8Array {
+  const [first = new Uint8Array(), ...others] = stretchesOf(parts);
+  return others.length === 0 ? first : concat(first, ...others);
+}
+
+function stretchesOf(parts: readonly Uint8Array[]): Uint8Array[] {
   const stretches: Uint8Array[] = [];
   let first: Uint8Array | undefined;
   let end = 0;
@@ -57,7 +67,7 @@ export function joined(parts: readonly Uint8Array[]): Bytes {
     end = part.byteOffset + part.length;
   }
   if (first !== undefined) stretches.push(between(first, end));
-  return concat(...stretches);
+  return stretches;
 }
 
 /** From the start of `first` to `end` of the buffer that it lies in. */

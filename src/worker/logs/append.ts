@@ -10,7 +10,7 @@
 import type * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { type CmdOutputEvent, LogEvent } from "../../protocol/log-events.ts";
-import { concat, fromUtf8, fromUtf8Strict, joined, utf8 } from "../lib/bytes.ts";
+import { concat, fromUtf8, fromUtf8Strict, joinedView, utf8 } from "../lib/bytes.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import { type Matcher, maskText } from "./mask.ts";
 import { type Carry, type Held, maskOutputs, nothingHeld } from "./mask-stream.ts";
@@ -128,27 +128,23 @@ function readLine(line: Uint8Array, text: string | null, now: EpochSeconds): Rea
   return { event: { ...event, output: event.output.toWellFormed() }, exact: null };
 }
 
-const plainStart = '{"event":"cmd_output","timestamp":';
-const plainMiddle = ',"output":"';
-const plainEnd = '"}';
-
 /**
  * The fast path: a line that is exactly `{"event":"cmd_output","timestamp":N,"output":"…"}`. What stands between
  * is one JSON string and nothing else, so no second `output` can hide in it.
  */
+const plainOutput = /^\{"event":"cmd_output","timestamp":(0|[1-9]\d{0,14}),"output":("[ !#-[\]-\uffff]*(?:"|\\.*"))\}$/;
+
 function readPlainOutput(text: string): CmdOutput | null {
-  if (!text.startsWith(plainStart) || !text.endsWith(plainEnd)) return null;
-  const middle = text.indexOf(plainMiddle, plainStart.length);
-  if (middle < 0) return null;
-  const digits = text.slice(plainStart.length, middle);
-  if (!/^(?:0|[1-9]\d{0,14})$/.test(digits)) return null;
-  const output = parseJson(text.slice(middle + plainMiddle.length - 1, -1));
+  const [, digits, json] = plainOutput.exec(text) ?? [];
+  if (digits === undefined || json === undefined) return null;
+  // Without an escape the string says itself; with one only a parser can tell where it ends.
+  const output = json.includes("\\") ? parseJson(json) : json.slice(1, -1);
   return typeof output === "string" ? { event: "cmd_output", timestamp: Number(digits), output } : null;
 }
 
 /** Each line's text without its end, null where it is no UTF-8. All are decoded at once: a call for each costs more than its bytes. */
 function strictTexts(lines: readonly Uint8Array[]): (string | null)[] {
-  const whole = strictText(joined(lines));
+  const whole = strictText(joinedView(lines));
   return whole === null ? lines.map((line) => strictText(line.subarray(0, -1))) : whole.split("\n");
 }
 

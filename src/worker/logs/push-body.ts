@@ -7,7 +7,7 @@ const readBytes = 512 * 1024;
 /** The whole body, or null as soon as it is longer than `bytesMax`. */
 export async function readBounded(body: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<Bytes | null> {
   if (body === null) return new Uint8Array();
-  const chunks: Uint8Array[] = [];
+  const chunks: Bytes[] = [];
   let size = 0;
   const reader = body.getReader({ mode: "byob" });
   for (;;) {
@@ -17,7 +17,9 @@ export async function readBounded(body: ReadableStream<Uint8Array> | null, bytes
       await reader.cancel("too long");
       return null;
     }
-    if (value !== undefined) chunks.push(value);
-    if (done) return concat(...chunks);
+    if (value !== undefined) chunks.push(value as Bytes);
+    // Fewer than asked for is the end: asking again would take another buffer for nothing.
+    if (done || value.length < readBytes)
+      return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concat(...chunks);
   }
 }

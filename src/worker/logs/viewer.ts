@@ -58,12 +58,9 @@ export type Verdict =
   | { readonly kind: "close"; readonly code: number; readonly reason: string };
 
 export function onMessage(viewer: Viewer, message: string | ArrayBuffer, now: EpochMs): Verdict {
-  const bytes = typeof message === "string" ? utf8Length(message) : message.byteLength;
-  if (bytes > limits.viewerMessageBytes) return close(closeCodes.tooBig, "a message is too long");
-  if (typeof message !== "string") return close(closeCodes.policy, "messages are text");
-  const parsed = ViewerMessage.safeParse(parseJson(message));
-  if (!parsed.success) return close(closeCodes.policy, 'a message is {"ack":N}');
-  const { ack } = parsed.data;
+  const read = readAck(message);
+  if (typeof read !== "number") return read;
+  const ack = read;
   if (ack < viewer.acked || ack > viewer.sent)
     return close(closeCodes.policy, "an ack below the last or above what was sent");
   // Only progress counts: repeating an old number does not put the close off.
@@ -81,6 +78,19 @@ function owing(viewer: Viewer, since: number): Viewer {
   const open = viewer.sent - viewer.acked;
   const owes = open > 0 && (viewer.acked === 0 || open >= viewer.credit / 2);
   return { ...viewer, owesSince: owes ? since : null };
+}
+
+/** As our client writes it: parsing costs a room with many viewers more than all else that it does for an ack. */
+const plainAck = /^\{"ack":(0|[1-9]\d{0,14})\}$/;
+
+function readAck(message: string | ArrayBuffer): number | Verdict {
+  const plain = typeof message === "string" ? plainAck.exec(message) : null;
+  if (plain !== null) return Number(plain[1]);
+  const bytes = typeof message === "string" ? utf8Length(message) : message.byteLength;
+  if (bytes > limits.viewerMessageBytes) return close(closeCodes.tooBig, "a message is too long");
+  if (typeof message !== "string") return close(closeCodes.policy, "messages are text");
+  const parsed = ViewerMessage.safeParse(parseJson(message));
+  return parsed.success ? parsed.data.ack : close(closeCodes.policy, 'a message is {"ack":N}');
 }
 
 function close(code: number, reason: string): Verdict {
