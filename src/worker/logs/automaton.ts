@@ -12,8 +12,7 @@ export interface Automaton {
   readonly classOf: Uint16Array;
   readonly classes: number;
   readonly states: number;
-  readonly denseStates: number;
-  /** `denseStates` rows of `classes` next states. */
+  /** Of the first states a row of `classes` targets each. */
   readonly dense: Int32Array;
   /** Children of state s: the states from first[s] up to first[s + 1]. */
   readonly first: Int32Array;
@@ -28,6 +27,12 @@ export interface Automaton {
   readonly endStates: Int32Array;
   readonly endNeedles: Int32Array;
 }
+
+/**
+ * The state that a byte leads to, as a scan wants it: where its row begins, which is its number times `classes`, and
+ * the complement of that where a needle ends there. So one look into one table tells a scan all for most bytes.
+ */
+type Target = number;
 
 /** The first `depth` bytes of a needle, by its number in the list that was compiled. */
 export interface NeedlePrefix {
@@ -49,7 +54,6 @@ export function compileAutomaton(needles: readonly Uint8Array[]): Automaton {
     ...trie,
     classOf,
     classes,
-    denseStates,
     dense: new Int32Array(denseStates * classes),
     fail: new Int32Array(trie.states),
   };
@@ -63,14 +67,19 @@ export function compileAutomaton(needles: readonly Uint8Array[]): Automaton {
  * touch are two. Module level and free of closures, so that it is compiled well.
  */
 export function scan(automaton: Automaton, from: number, bytes: Uint8Array, base: number, ranges: number[]): number {
-  const { classOf, longest } = automaton;
-  let state = from;
+  const { classOf, classes, dense, longest } = automaton;
+  const denseEnd = dense.length;
+  let row = from * classes;
   for (let at = 0; at < bytes.length; at++) {
-    state = step(automaton, state, classOf[bytes[at] ?? 0] ?? 0);
-    const length = longest[state] ?? 0;
-    if (length > 0) addRange(ranges, base + at + 1 - length, base + at + 1);
+    const byteClass = classOf[bytes[at] ?? 0] ?? 0;
+    const target = row < denseEnd ? (dense[row + byteClass] ?? 0) : step(automaton, row, byteClass);
+    row = target;
+    if (target >= 0) continue;
+    row = rowOf(target);
+    const end = base + at + 1;
+    addRange(ranges, end - (longest[row / classes] ?? 0), end);
   }
-  return state;
+  return row / classes;
 }
 
 /** The longest end of the text so far that begins a needle and is not yet all of it: what more text could complete. */
@@ -100,17 +109,26 @@ function addRange(ranges: number[], from: number, to: number): void {
   ranges.push(start, end);
 }
 
-function step(automaton: Automaton, from: number, byteClass: number): number {
-  const { denseStates, dense, classes, first, edge, fail } = automaton;
-  let state = from;
-  while (state >= denseStates) {
+function step(automaton: Automaton, from: number, byteClass: number): Target {
+  const { dense, classes, first, edge, fail } = automaton;
+  let row = from;
+  while (row >= dense.length) {
+    const state = row / classes;
     const end = first[state + 1] ?? 0;
     for (let child = first[state] ?? 0; child < end; child++) {
-      if (edge[child] === byteClass) return child;
+      if (edge[child] === byteClass) return targetOf(automaton, child);
     }
-    state = fail[state] ?? 0;
+    row = (fail[state] ?? 0) * classes;
   }
-  return dense[state * classes + byteClass] ?? 0;
+  return dense[row + byteClass] ?? 0;
+}
+
+function targetOf({ classes, longest }: Automaton, state: number): Target {
+  return longest[state] === 0 ? state * classes : ~(state * classes);
+}
+
+function rowOf(target: Target): number {
+  return target < 0 ? ~target : target;
 }
 
 /** Where the last number stands that is not above `wanted`, in an ascending list that has one. */
@@ -194,19 +212,23 @@ function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-/** In breadth-first order: whatever a state falls back to is complete before it. */
+/**
+ * In breadth-first order: whatever a state falls back to is complete before it, and whether a needle ends at a state
+ * is settled with its parent, before any row leads there.
+ */
 function linkFailures(automaton: Automaton): void {
-  const { states, denseStates, dense, classes, first, edge, fail, longest } = automaton;
+  const { states, dense, classes, first, edge, fail, longest } = automaton;
   for (let state = 0; state < states; state++) {
-    const back = fail[state] ?? 0;
-    if (longest[state] === 0) longest[state] = longest[back] ?? 0;
-    const isDense = state < denseStates;
-    if (isDense && state > 0) dense.copyWithin(state * classes, back * classes, (back + 1) * classes);
+    const back = (fail[state] ?? 0) * classes;
+    const row = state * classes;
+    const isDense = row < dense.length;
+    if (isDense && state > 0) dense.copyWithin(row, back, back + classes);
     const end = first[state + 1] ?? 0;
     for (let child = first[state] ?? 0; child < end; child++) {
       const byteClass = edge[child] ?? 0;
-      if (state > 0) fail[child] = step(automaton, back, byteClass);
-      if (isDense) dense[state * classes + byteClass] = child;
+      if (state > 0) fail[child] = rowOf(step(automaton, back, byteClass)) / classes;
+      if (longest[child] === 0) longest[child] = longest[fail[child] ?? 0] ?? 0;
+      if (isDense) dense[row + byteClass] = targetOf(automaton, child);
     }
   }
 }
