@@ -24,3 +24,9 @@ function hostProblem(host: string): string | null {
   if (authority !== authority.toLowerCase()) return "the issuer has capitals, and clouds compare it by case";
   return authority.includes(".") ? null : "the issuer is no public host name";
 }
+
+/** The audience of SEMAPHORE_OIDC_TOKEN, which every relying party without one of its own is shown. */
+export function defaultAudience(at: string, fix = "take an audience of your own"): TrustFinding {
+  const message = "every job's default token fits, also one that another party received";
+  return { rule: "default-audience", severity: "warning", at, message, fix };
+}

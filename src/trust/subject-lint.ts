@@ -1,6 +1,6 @@
 /** What is wrong with a subject, or a pattern of subjects, in whatever cloud's policy it stands. */
 import type { TrustFinding } from "../protocol/trust.ts";
-import { idSubjectForm, subjectCharsMax, subjectForm } from "./subject.ts";
+import { idSubjectForm, subjectForm } from "./subject.ts";
 
 /** Where a policy's wildcards are: `*` and `?` in AWS, `*` in Vault. */
 export interface SubjectPattern {
@@ -22,6 +22,10 @@ export function lintSubject({ at, text, wildcards, bytesMax }: SubjectPattern): 
   const wild = wildcards === null ? -1 : text.search(wildcards);
   if (wild >= 0) return lintPattern(finding, text, wild);
   const findings: TrustFinding[] = [];
+  if (/^org:.*:ref_type:fork:/.test(text) || /^[^:]+:[0-9a-f-]{36}:[^:]+:fk:/.test(text)) {
+    const message = "jobs of a fork are trusted: whoever may fork the repository writes what they run";
+    findings.push(finding("fork-trusted", "error", message, "trust branches that are merged"));
+  }
   if (text.length > bytesMax) {
     const fix =
       "ask the preview for the subject that such a job has (it ends in ~ and a hash), or use another subject form";
@@ -29,7 +33,7 @@ export function lintSubject({ at, text, wildcards, bytesMax }: SubjectPattern): 
       finding("subject-too-long", "error", `${text.length} characters, and subjects end at ${bytesMax}`, fix),
     );
   }
-  if (!subjectForm.test(text) && !idSubjectForm.test(text) && !isSub127(text)) {
+  if (!isSubject(text)) {
     const fix = "write it as signalbox trust generate prints it: org:ORG:project:ID:repo:REPO:ref_type:TYPE:ref:REF";
     findings.push(finding("foreign-subject", "warning", "no Signalbox token has such a subject", fix));
   }
@@ -38,16 +42,24 @@ export function lintSubject({ at, text, wildcards, bytesMax }: SubjectPattern): 
 
 type MakeFinding = (rule: string, severity: TrustFinding["severity"], message: string, fix: string) => TrustFinding;
 
+/** All of a subject that tells projects and kinds of ref apart. */
+export const subjectUpToRef = /^org:[^:]+:project:[^:]+:repo:[^:]+:ref_type:[^:]+:ref:refs\/(heads|tags|pull)\//;
+
+/** Whether what such a short subject leaves open is more than the ref's name. */
+export function isOpenSub127(beginning: string): boolean {
+  return !/^[^:]+:[0-9a-f-]{36}:[^:]+:(br|tg):(heads|tags)\//.test(beginning);
+}
+
 /** A wildcard is safe behind `:ref:refs/…/` alone, and there at a slash: before it, it fits other projects. */
 function lintPattern(finding: MakeFinding, text: string, wild: number): TrustFinding[] {
   const before = text.slice(0, wild);
-  if (!/^org:[^:]+:project:[^:]+:repo:[^:]+:ref_type:[^:]+:ref:refs\/(heads|tags|pull)\//.test(before)) {
+  if (!subjectUpToRef.test(before)) {
     const fix = "write organization, project id, repository and ref_type out; leave a wildcard to the end of the ref";
     return [
       finding("wildcard-subject", "error", "the wildcard stands where it fits other projects or kinds of ref", fix),
     ];
   }
-  if (/:ref_type:(pr|pull-request):/.test(before)) {
+  if (/:ref_type:(pr|pull-request|fork):/.test(before)) {
     const fix = "trust branches that are merged, or one pull request by its whole subject";
     return [finding("wildcard-subject", "error", "any pull request is trusted before anybody has read it", fix)];
   }
@@ -66,8 +78,12 @@ function lintPattern(finding: MakeFinding, text: string, wild: number): TrustFin
   return [];
 }
 
+/** Subjects name the project by its id: one by its name never fits. */
+function isSubject(text: string): boolean {
+  const [, , project = ""] = subjectForm.exec(text) ?? [];
+  return /^[0-9a-f-]{36}$/.test(project) || idSubjectForm.test(text) || isSub127(text);
+}
+
 export function isSub127(text: string): boolean {
   return /^[^:]+:[0-9a-f-]{36}:[^:]+:(br|tg|pr|fk):.+$/.test(text) && text.length <= 127;
 }
-
-export const longestSubject = subjectCharsMax;

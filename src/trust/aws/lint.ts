@@ -1,6 +1,8 @@
 /** What is unsafe, or never fits, in a role's trust policy; without a token. */
 import type { TrustFinding } from "../../protocol/trust.ts";
-import { lintIssuerHost } from "../issuer-lint.ts";
+import { defaultAudience, lintIssuerHost } from "../issuer-lint.ts";
+import { neverSays, pinsProject, pinsRef } from "../pins.ts";
+import { idSubjectForm } from "../subject.ts";
 import { lintSubject } from "../subject-lint.ts";
 import { providerOf } from "./explain.ts";
 import { type AwsOperator, like, parseOperator } from "./operators.ts";
@@ -68,18 +70,13 @@ function lintProvider(arn: string, at: string): TrustFinding[] {
 
 /** A subject and an audience must be demanded: an issuer alone is the whole organization. */
 function lintDemands(statement: AwsStatement, index: number, conditions: readonly AwsCondition[]): TrustFinding[] {
-  const demanded = (fits: (key: string) => boolean) =>
-    conditions.some(({ operator, key }) => fits(key.toLowerCase()) && isDemand(parseOperator(operator)));
+  const demanded = (claim: string) => conditions.some((each) => claimOf(each.key) === claim && isDemand(each));
   const [provider = "HOST"] = providersOf(statement);
   const findings: TrustFinding[] = [];
   const at = `Statement[${index}]`;
-  if (!demanded((key) => key.endsWith(":sub") || key.startsWith("aws:requesttag/"))) {
-    const fix = `add StringEquals on ${provider}:sub`;
-    findings.push(
-      found("missing-subject", "error", at, "any job of any project of the issuer may assume the role", fix),
-    );
-  }
-  if (!demanded((key) => key.endsWith(":aud"))) {
+  const fix = `add StringEquals on ${provider}:sub`;
+  if (!demanded("sub")) findings.push(lintTagsAlone(conditions, at, fix));
+  if (!demanded("aud")) {
     const message =
       "a token made for any audience that the provider lists is taken, also one that another party received";
     findings.push(found("missing-audience", "error", at, message, `add StringEquals on ${provider}:aud`));
@@ -87,26 +84,67 @@ function lintDemands(statement: AwsStatement, index: number, conditions: readonl
   return findings;
 }
 
+/** Which session tags a token has, its job chooses, within what identity profiles allow; its subject it does not. */
+function lintTagsAlone(conditions: readonly AwsCondition[], at: string, fix: string): TrustFinding {
+  const tags = conditions.filter((each) => /^aws:requesttag\//i.test(each.key) && isDemand(each));
+  const pinned = (pins: (claim: string, text: string) => boolean) =>
+    tags.some(({ operator, key, values }) => {
+      const isLike = parseOperator(operator).base === "StringLike";
+      const tag = key.slice("aws:RequestTag/".length).toLowerCase();
+      return values.length > 0 && values.every((value) => !(isLike && /[*?]/.test(value)) && pins(tag, value));
+    });
+  if (pinned(pinsProject) && pinned(pinsRef)) {
+    const message = "only session tags say which job it is: no token without them gets in, and sub is not compared";
+    return found("subject-by-tags", "warning", at, message, fix);
+  }
+  const whose = "any job of any project of the issuer may assume the role";
+  const message = tags.length === 0 ? whose : `${whose} that asks for these session tags: nothing pins the subject`;
+  return found("missing-subject", "error", at, message, fix);
+}
+
 function providersOf(statement: AwsStatement): string[] {
   const federated = typeof statement.Principal === "object" ? (statement.Principal.Federated ?? []) : [];
   return federated.flatMap((arn) => providerOf(arn) ?? []);
 }
 
-/** Whether it can refuse a token that lacks the key. */
-function isDemand({ set, ifExists, negated, base }: AwsOperator): boolean {
-  return set !== "ForAllValues" && !ifExists && !negated && /^String(Equals|Like)/.test(base);
+/** Whether it can refuse a token that lacks the key, and one that has another value. */
+function isDemand({ operator, values }: AwsCondition): boolean {
+  const { set, ifExists, negated, base } = parseOperator(operator);
+  const compares = /^String(Equals|Like)/.test(base) && !values.some((value) => variable.test(value));
+  return compares && set !== "ForAllValues" && !ifExists && !negated;
 }
+
+/** A value that the request itself fills in; `${*}`, `${?}` and `${$}` are plain characters. */
+const variable = /\$\{(?![*?$]\})/;
 
 function lintCondition(statement: AwsStatement, condition: AwsCondition): TrustFinding[] {
   const { at, operator, key, values } = condition;
   const parsed = parseOperator(operator);
   const providers = providersOf(statement);
   const claim = claimOf(key);
-  if (claim === null && !/^aws:(requesttag\/|tagkeys$)/i.test(key)) return [];
+  // ForAllValues on the keys of tags is how AWS limits which there may be.
+  if (claim === null && !/^aws:requesttag\//i.test(key)) return [];
   const findings = [...lintOperator(parsed, at, operator), ...lintKey(key, claim, providers, at)];
+  if (values.some((value) => variable.test(value))) {
+    const message = "a policy variable stands for what the request itself says: it may be compared with itself";
+    findings.push(found("policy-variable", "error", at, message, "write the value out"));
+  }
+  const tag = /^aws:RequestTag\/(.*)$/i.exec(key)?.[1]?.toLowerCase() ?? "";
+  for (const value of parsed.base === "StringEquals" && !parsed.negated ? values : []) {
+    const form = neverSays(tag, value);
+    if (form !== null)
+      findings.push(found("never-fits", "error", at, `${tag} is never ${value}`, `it is written ${form}`));
+  }
+  if (claim === "aud" && values.some((value) => providers.some((provider) => value === `https://${provider}`))) {
+    findings.push(defaultAudience(at, "write sts.amazonaws.com"));
+  }
   if (claim === "sub") {
     const isLike = parsed.base === "StringLike";
-    for (const text of values) {
+    for (const text of values.filter((value) => !variable.test(value))) {
+      if (idSubjectForm.test(text)) {
+        const message = "names the project alone: which refs may have such a token, an identity profile decides";
+        findings.push(found("ref-by-profile", "warning", at, message, "name the ref too, by the usual subject"));
+      }
       findings.push(...lintSubject({ at, text, wildcards: isLike ? /[*?]/ : null, bytesMax: 255 }));
       if (parsed.base === "StringEquals" && /[*?]/.test(text)) {
         const fix = "write whole subjects, or use StringLike";

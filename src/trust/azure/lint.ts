@@ -1,6 +1,6 @@
 /** What is unsafe, or never fits, in federated identity credentials; without a token. */
 import type { TrustFinding } from "../../protocol/trust.ts";
-import { lintIssuer } from "../issuer-lint.ts";
+import { defaultAudience, lintIssuer } from "../issuer-lint.ts";
 import { lintSubject } from "../subject-lint.ts";
 import {
   type AzureCredential,
@@ -72,8 +72,7 @@ function lintCredential(credential: AzureCredential, index: number): TrustFindin
     add("audience-count", "error", "audiences", "Entra takes exactly one", `write ${azureAudience}`);
   const [audience = ""] = audiences;
   if (audience === issuer) {
-    const message = "every job's default token fits, also one that another party received";
-    add("default-audience", "warning", "audiences", message, `write ${azureAudience}`);
+    findings.push(defaultAudience(`${at} audiences`, `write ${azureAudience}`));
   } else if (audience !== "" && !cloudAudiences.includes(audience)) {
     add("unusual-audience", "warning", "audiences", "Azure's tools send another", `write ${azureAudience}`);
   }

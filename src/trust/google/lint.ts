@@ -1,8 +1,12 @@
 /** What is unsafe, or never fits, in a workload identity pool provider; without a token. */
+import type { ASTNode } from "@marcbachmann/cel-js";
 import type { TrustFinding } from "../../protocol/trust.ts";
 import { celTree } from "../cel.ts";
-import { lintExpression } from "../cel-lint.ts";
-import { lintIssuer } from "../issuer-lint.ts";
+import type { ClaimNames } from "../cel-demands.ts";
+import { namedClaim } from "../cel-demands.ts";
+import { lintExpression, unmappedAttributes } from "../cel-lint.ts";
+import { defaultAudience, lintIssuer } from "../issuer-lint.ts";
+import { pinsProject, pinsRef } from "../pins.ts";
 import { type GoogleProvider, googleDialect, googleLimits, parseGoogleProvider } from "./policy.ts";
 
 /** @throws PolicyError for a provider, or an expression in it, that does not parse. */
@@ -11,7 +15,7 @@ export function lintGoogle(text: string): TrustFinding[] {
   return [
     ...lintIssuer(provider.oidc.issuerUri, "oidc.issuerUri"),
     ...lintMapping(provider),
-    ...lintCondition(provider),
+    ...lintCondition(provider, namesOf(provider)),
     ...lintMembers(provider),
     ...lintAudiences(provider),
   ];
@@ -32,7 +36,6 @@ function lintMapping({ attributeMapping }: GoogleProvider): TrustFinding[] {
   }
   for (const [target, expression] of Object.entries(attributeMapping)) {
     const at = `attributeMapping["${target}"]`;
-    celTree(expression, { ...googleDialect, variables: ["assertion"] }, at);
     if (!/^(google\.(subject|groups)|attribute\.[a-z0-9_]{1,100})$/.test(target)) {
       add(
         "illegal-attribute",
@@ -69,22 +72,49 @@ function lintMapping({ attributeMapping }: GoogleProvider): TrustFinding[] {
   return findings;
 }
 
-function lintCondition({ attributeCondition, members }: GoogleProvider): TrustFinding[] {
+/** What attributes stand for. */
+function namesOf({ attributeMapping }: GoogleProvider): ClaimNames {
+  const trees = Object.entries(attributeMapping).map(
+    ([target, expression]) => [target, mappingTree(target, expression)] as const,
+  );
+  return { variable: "assertion", mapped: new Map(trees) };
+}
+
+function mappingTree(target: string, expression: string): ASTNode {
+  return celTree(expression, { ...googleDialect, variables: ["assertion"] }, `attributeMapping["${target}"]`);
+}
+
+function lintCondition({ attributeCondition, members }: GoogleProvider, names: ClaimNames): TrustFinding[] {
   const at = "attributeCondition";
+  const isNarrow = members.length > 0 && members.every((member) => isNarrowMember(member, names));
   if (attributeCondition.trim() === "") {
-    const narrow =
-      members.length > 0 && members.every((member) => /\/(subject|attribute\.(ref|sub|sub127))\//.test(member));
     const message = "every job of every project of the issuer gets a principal in the pool";
     const fix = "demand assertion.prj_id and assertion.ref in the condition";
-    return [{ rule: "missing-condition", severity: narrow ? "warning" : "error", at, message, fix }];
+    return [{ rule: "missing-condition", severity: isNarrow ? "warning" : "error", at, message, fix }];
   }
   const tree = celTree(attributeCondition, googleDialect, at);
-  const findings = lintExpression(tree, at, "assertion");
+  const findings = unmappedAttributes(tree, names).map((name): TrustFinding => {
+    const message = `nothing is mapped to ${name}: the condition fails for every token`;
+    return { rule: "unmapped-attribute", severity: "error", at, message, fix: "map it, or name the claim" };
+  });
+  for (const each of lintExpression([tree], at, names)) {
+    const isMadeUpFor = isNarrow && /^missing-(project|ref)$/.test(each.rule);
+    findings.push(isMadeUpFor ? { ...each, severity: "warning" } : each);
+  }
   if (attributeCondition.length > googleLimits.conditionChars) {
     const message = `Google takes ${googleLimits.conditionChars} characters`;
     findings.push({ rule: "expression-too-long", severity: "error", at, message, fix: "shorten it" });
   }
   return findings;
+}
+
+/** Whether the principals that it names are of one project and ref: a short subject is both. */
+function isNarrowMember(member: string, { mapped, ...names }: ClaimNames): boolean {
+  const [, name = "", value = ""] =
+    /\/workloadIdentityPools\/[^/]+\/(subject|attribute\.[a-z0-9_]+)\/(.+)$/s.exec(member) ?? [];
+  const tree = mapped.get(name === "subject" ? "google.subject" : name);
+  const claim = tree === undefined ? null : namedClaim(tree, { ...names, mapped });
+  return claim !== null && pinsProject(claim, value) && pinsRef(claim, value);
 }
 
 function lintMembers({ members }: GoogleProvider): TrustFinding[] {
@@ -100,6 +130,7 @@ function lintMembers({ members }: GoogleProvider): TrustFinding[] {
 }
 
 function lintAudiences({ oidc }: GoogleProvider): TrustFinding[] {
+  if (oidc.allowedAudiences.includes(oidc.issuerUri)) return [defaultAudience("oidc.allowedAudiences")];
   if (oidc.allowedAudiences.length <= googleLimits.audiences) return [];
   const message = `Google takes ${googleLimits.audiences} audiences`;
   return [{ rule: "too-many-audiences", severity: "error", at: "oidc.allowedAudiences", message, fix: "list fewer" }];

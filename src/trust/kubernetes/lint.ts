@@ -2,8 +2,7 @@
 import type { TrustFinding } from "../../protocol/trust.ts";
 import { celTree } from "../cel.ts";
 import { lintExpression } from "../cel-lint.ts";
-import { lintIssuer } from "../issuer-lint.ts";
-import { lintSubject } from "../subject-lint.ts";
+import { defaultAudience, lintIssuer } from "../issuer-lint.ts";
 import { claimsDialect, type KubernetesAuthenticator, parseKubernetesConfiguration, userDialect } from "./policy.ts";
 
 const authenticatorsMax = 64;
@@ -63,36 +62,30 @@ function lintAudiences({ issuer }: KubernetesAuthenticator, at: string): TrustFi
       ),
     ];
   }
-  if (!audiences.includes(url)) return [];
-  const message = "every job's default token fits, also one that another party received";
-  return [{ ...found("default-audience", `${at}.issuer.audiences`, message, "name the cluster"), severity: "warning" }];
+  return audiences.includes(url) ? [defaultAudience(`${at}.issuer.audiences`, "name the cluster")] : [];
 }
 
-/** Rules are joined by and, so that they are judged as one expression. */
+/** All rules must be met, so that they are judged together. */
 function lintRules({ claimValidationRules: rules }: KubernetesAuthenticator, at: string): TrustFinding[] {
   const place = `${at}.claimValidationRules`;
-  rules.forEach(({ expression }, index) => {
-    if (expression !== undefined) celTree(expression, claimsDialect, `${place}[${index}].expression`);
-  });
-  const joined = rules.map(({ claim, requiredValue, expression }) =>
-    expression === undefined
-      ? `claims[${JSON.stringify(claim ?? "")}] == ${JSON.stringify(requiredValue)}`
-      : `(${expression})`,
-  );
-  if (joined.length === 0) {
+  if (rules.length === 0) {
     const message = "every job of every project of the issuer is somebody in this cluster";
     return [found("missing-condition", place, message, "demand claims.prj_id and claims.ref")];
   }
-  const expression = joined.join(" && ");
-  const subjects = rules.filter(({ claim }) => claim === "sub");
-  return [
-    ...lintExpression(celTree(expression, claimsDialect, place), place, "claims"),
-    ...subjects.flatMap(({ requiredValue: text }) => lintSubject({ at: place, text, wildcards: null, bytesMax: 255 })),
-  ];
+  const trees = rules.map(({ claim, requiredValue, expression }, index) =>
+    expression === undefined
+      ? celTree(`claims[${JSON.stringify(claim ?? "")}] == ${JSON.stringify(requiredValue)}`, claimsDialect, place)
+      : celTree(expression, claimsDialect, `${place}[${index}].expression`),
+  );
+  return lintExpression(trees, place, { variable: "claims", mapped: new Map() });
 }
 
 function lintMappings({ claimMappings }: KubernetesAuthenticator, at: string): TrustFinding[] {
-  const { username, groups } = claimMappings;
+  const { username, groups, uid, extra } = claimMappings;
+  if (uid?.expression !== undefined) celTree(uid.expression, claimsDialect, `${at}.claimMappings.uid.expression`);
+  extra.forEach(({ valueExpression }, index) => {
+    celTree(valueExpression, claimsDialect, `${at}.claimMappings.extra[${index}].valueExpression`);
+  });
   const findings: TrustFinding[] = [];
   for (const [name, mapping] of Object.entries({ username, groups })) {
     const place = `${at}.claimMappings.${name}`;

@@ -12,7 +12,7 @@ import {
   textClaim,
   timeChecks,
 } from "../token.ts";
-import { parseVaultRole, type VaultConfig, type VaultRole } from "./policy.ts";
+import { parseVaultRole, tokenAlgorithm, type VaultConfig, type VaultRole } from "./policy.ts";
 
 /** Where the role sets none. */
 const defaultSkewSeconds = 60;
@@ -78,7 +78,15 @@ function configChecks(config: VaultConfig | undefined, claims: TokenClaims): Tru
   if (config?.bound_issuer) checks.push(issuerCheck("config.bound_issuer", config.bound_issuer, claims));
   if (config?.oidc_discovery_url)
     checks.push(issuerCheck("config.oidc_discovery_url", config.oidc_discovery_url, claims));
+  if (config !== undefined && config.jwt_supported_algs.length > 0) checks.push(algorithmCheck(config));
   return checks;
+}
+
+function algorithmCheck({ jwt_supported_algs: expected }: VaultConfig): TrustCheck {
+  const met = expected.includes(tokenAlgorithm);
+  const hint = met ? null : `add ${tokenAlgorithm}: it is what Signalbox signs with`;
+  const at = "config.jwt_supported_algs";
+  return { at, test: "has the token's algorithm", expected, seen: [tokenAlgorithm], result: resultOf(met), hint };
 }
 
 function boundAudiences(role: VaultRole, claims: TokenClaims): TrustCheck {

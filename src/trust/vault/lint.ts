@@ -1,28 +1,50 @@
 /** What is unsafe, or never fits, in a role of Vault's or OpenBao's JWT auth method; without a token. */
-import { IdentityClaims } from "../../protocol/identity.ts";
 import type { TrustFinding } from "../../protocol/trust.ts";
-import { lintIssuer } from "../issuer-lint.ts";
+import { defaultAudience, lintIssuer } from "../issuer-lint.ts";
+import { isClaim, isRefClaim, neverSays, pinsKind, pinsProject, pinsRef } from "../pins.ts";
 import { lintSubject } from "../subject-lint.ts";
-import { parseVaultRole, type VaultConfig, type VaultRole } from "./policy.ts";
+import { parseVaultRole, tokenAlgorithm, type VaultConfig, type VaultRole } from "./policy.ts";
 
-const projectClaims = ["prj_id", "sub", "sub127"];
-const refClaims = ["ref", "sub", "sub127", "branch", "tag", "ref_protected"];
+/** Clocks differ by seconds. */
+const leewaySecondsMax = 300;
 
 /** @throws PolicyError for a role that does not parse. */
 export function lintVault(text: string): TrustFinding[] {
   const { role, config } = parseVaultRole(text);
-  return [...lintConfig(config), ...lintRole(role), ...lintBounds(role), ...lintClaims(role)];
+  return [
+    ...lintConfig(config),
+    ...lintAlgorithms(config?.jwt_supported_algs ?? [], "config"),
+    ...lintAlgorithms(role.jwt_supported_algs, "role"),
+    ...lintRole(role),
+    ...lintAudience(role, config),
+    ...lintBounds(role),
+    ...lintClaims(role),
+  ];
 }
 
 function lintConfig(config: VaultConfig | undefined): TrustFinding[] {
   const findings: TrustFinding[] = [];
   if (config?.oidc_discovery_url) findings.push(...lintIssuer(config.oidc_discovery_url, "config.oidc_discovery_url"));
   if (config?.bound_issuer) findings.push(...lintIssuer(config.bound_issuer, "config.bound_issuer"));
-  if (config?.jwks_url && !config.bound_issuer) {
-    const message = "with jwks_url alone nobody looks at the issuer";
+  const keys = config?.jwks_url || config?.jwt_validation_pubkeys.length || config?.jwks_pairs?.length;
+  if (keys && !config?.bound_issuer) {
+    const message = "with keys alone nobody looks at the issuer";
     findings.push({ rule: "missing-issuer", severity: "error", at: "config", message, fix: "set bound_issuer" });
   }
   return findings;
+}
+
+/** An empty list is all algorithms. */
+function lintAlgorithms(algorithms: readonly string[], where: "config" | "role"): TrustFinding[] {
+  if (algorithms.length === 0 || algorithms.includes(tokenAlgorithm)) return [];
+  const at = `${where}.jwt_supported_algs`;
+  const message = `the tokens are signed with ${tokenAlgorithm}, and ${algorithms.join(", ")} alone is taken: none fits`;
+  return [{ rule: "unsupported-algorithm", severity: "error", at, message, fix: `add ${tokenAlgorithm}` }];
+}
+
+function lintAudience({ bound_audiences: audiences }: VaultRole, config: VaultConfig | undefined): TrustFinding[] {
+  const issuer = config?.bound_issuer || config?.oidc_discovery_url;
+  return issuer && audiences.includes(issuer) ? [defaultAudience("bound_audiences")] : [];
 }
 
 function lintRole(role: VaultRole): TrustFinding[] {
@@ -35,6 +57,10 @@ function lintRole(role: VaultRole): TrustFinding[] {
     const message =
       "Vault 1.17 and later refuse every token that has an audience; before, tokens for other parties fit";
     add("missing-audience", "error", "bound_audiences", message, "set bound_audiences");
+  }
+  if ((role.clock_skew_leeway ?? 0) > leewaySecondsMax) {
+    const message = `tokens are taken ${role.clock_skew_leeway} s after they expired`;
+    add("long-leeway", "warning", "clock_skew_leeway", message, "leave it out: the default is 60 s");
   }
   if (role.user_claim === "actor" || role.user_claim === "environment") {
     add(
@@ -61,25 +87,37 @@ function lintRole(role: VaultRole): TrustFinding[] {
   return findings;
 }
 
-/** Claims that the role compares, whatever with. */
-function comparedClaims(role: VaultRole): Set<string> {
-  const names = Object.keys(role.bound_claims ?? {}).map((name) => name.replace(/^\//, ""));
-  return new Set([...names, ...(role.bound_subject ? ["sub"] : [])]);
+/** Claims that the role compares, with the texts of which one must fit; what a glob leaves open is `*`. */
+function comparedClaims(role: VaultRole): [claim: string, texts: readonly string[]][] {
+  const isGlob = role.bound_claims_type === "glob";
+  const texts = (bound: unknown) =>
+    [bound].flat().map((value) => (isGlob && String(value).includes("*") ? "*" : String(value)));
+  const claims = Object.entries(role.bound_claims ?? {}).map(([name, bound]): [string, string[]] => [
+    name.replace(/^\//, ""),
+    texts(bound),
+  ]);
+  return role.bound_subject ? [...claims, ["sub", [role.bound_subject]]] : claims;
 }
 
 function lintBounds(role: VaultRole): TrustFinding[] {
-  const claims = comparedClaims(role);
-  const names = (wanted: readonly string[]) => wanted.some((name) => claims.has(name));
+  const compared = comparedClaims(role);
+  const asked = (fits: (claim: string, text: string) => boolean) =>
+    compared.some(([claim, texts]) => texts.every((text) => fits(claim, text)));
+  const names = (wanted: string) => compared.some(([claim]) => claim === wanted);
   const findings: TrustFinding[] = [];
   const add = (rule: string, message: string, fix: string) =>
     findings.push({ rule, severity: "error", at: "bound_claims", message, fix });
-  if (!names(projectClaims)) add("missing-project", "jobs of any project of the issuer fit", "bind prj_id");
-  if (!names(refClaims)) add("missing-ref", "jobs on any ref fit, pull requests too", "bind ref and ref_type");
-  if (claims.has("branch") && !names(["ref_type", "ref", "sub", "sub127"])) {
+  if (!asked(pinsProject)) add("missing-project", "jobs of any project of the issuer fit", "bind prj_id");
+  if (!asked(pinsRef)) add("missing-ref", "jobs on any ref fit, pull requests too", "bind ref and ref_type");
+  if (names("branch") && !asked(pinsKind)) {
     const message = "branch alone does not say that it is a branch build: elsewhere a pull request has its target's";
     add("branch-without-ref-type", message, "also bind ref_type to branch");
   }
-  if (claims.has("pr")) add("title-condition", "whoever opens a pull request writes its title", "bind pr_number");
+  if (names("pr")) add("title-condition", "whoever opens a pull request writes its title", "bind pr_number");
+  if (compared.some(([claim, texts]) => claim === "fork" && texts.some((text) => text !== "false"))) {
+    const message = "jobs of forks are trusted: whoever may fork the repository writes what they run";
+    add("fork-trusted", message, 'bind fork to "false"');
+  }
   return findings;
 }
 
@@ -100,7 +138,7 @@ function lintClaim(claim: string, values: readonly unknown[], isGlob: boolean): 
   const findings: TrustFinding[] = [];
   const add = (rule: string, severity: TrustFinding["severity"], message: string, fix: string) =>
     findings.push({ rule, severity, at, message, fix });
-  if (!Object.hasOwn(IdentityClaims.shape, name) && !name.includes("/")) {
+  if (!isClaim(name) && !name.includes("/")) {
     add(
       "unknown-claim",
       "error",
@@ -123,6 +161,8 @@ function lintClaim(claim: string, values: readonly unknown[], isGlob: boolean): 
     if (name === "sub")
       findings.push(...lintSubject({ at, text: value, wildcards: isGlob ? /\*/ : null, bytesMax: 255 }));
     else if (isGlob) findings.push(...lintGlob(at, name, value));
+    const form = value.includes("*") ? null : neverSays(name, value);
+    if (form !== null) add("never-fits", "error", `${name} is never ${value}`, `it is written ${form}`);
     if (!isGlob && value.includes("*"))
       add("literal-wildcard", "error", "* is taken literally: it never fits", "set bound_claims_type=glob");
   }
@@ -135,7 +175,7 @@ function lintGlob(at: string, claim: string, value: string): TrustFinding[] {
   if (wild < 0) return [];
   const before = value.slice(0, wild);
   const isRef = claim === "ref";
-  if (!refClaims.includes(claim)) {
+  if (!isRefClaim(claim)) {
     const message = "the wildcard stands in a claim that names the project or the kind of ref";
     return [{ rule: "wildcard-claim", severity: "error", at, message, fix: "write the value out" }];
   }

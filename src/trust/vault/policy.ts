@@ -32,6 +32,8 @@ const Role = z.object({
   token_bound_cidrs: Texts,
   clock_skew_leeway: Seconds,
   claim_mappings: z.record(z.string(), z.string()).nullish(),
+  /** Vault has it in the mount's configuration alone, and passes over it here; who writes it means it. */
+  jwt_supported_algs: Texts,
 });
 export type VaultRole = z.output<typeof Role>;
 
@@ -39,6 +41,9 @@ const Config = z.object({
   bound_issuer: z.string().nullish(),
   oidc_discovery_url: z.string().nullish(),
   jwks_url: z.string().nullish(),
+  jwt_validation_pubkeys: Texts,
+  jwks_pairs: z.array(z.unknown()).nullish(),
+  jwt_supported_algs: Texts,
 });
 export type VaultConfig = z.output<typeof Config>;
 
@@ -47,6 +52,9 @@ const Whole = z.union([
   z.object({ data: Role }).transform(({ data }) => ({ role: data, config: undefined })),
   Role.transform((role) => ({ role, config: undefined })),
 ]);
+
+/** Of Signalbox's tokens. Vault compares names of algorithms by case. */
+export const tokenAlgorithm = "RS256";
 
 /** @throws PolicyError for what does not parse. */
 export function parseVaultRole(text: string): { role: VaultRole; config: VaultConfig | undefined } {

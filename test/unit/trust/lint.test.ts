@@ -50,6 +50,11 @@ describe("lint of AWS", () => {
       like(`org:acme:project:${projectId}:repo:web:ref_type:pull-request:ref:refs/pull/*`),
       ["wildcard-subject"],
     ],
+    [
+      "any pull request of a fork",
+      like(`org:acme:project:${projectId}:repo:web:ref_type:fork:ref:refs/pull/*`),
+      ["wildcard-subject"],
+    ],
     ["a prefix that ends in a slash", like(sub.replace("main", "release/*")), []],
     ["a prefix within a name", like(`${sub}*`), ["look-alike"]],
     ["a question mark within a name", like(sub.replace("main", "mai?")), ["look-alike"]],
@@ -77,7 +82,7 @@ describe("lint of AWS", () => {
     ["case ignored", aws({ StringEquals: aud, StringEqualsIgnoreCase: { [`${host}:sub`]: sub } }), ["case-ignored"]],
     ["a claim that AWS does not see", equals(`${host}:branch`, "main"), ["unknown-claim"]],
     ["the title of a pull request", equals("aws:RequestTag/pr", "x"), ["title-condition", "missing-tag-session"]],
-    ["tags without sts:TagSession", equals("aws:RequestTag/ref", "x"), ["missing-tag-session"]],
+    ["tags without sts:TagSession", equals("aws:RequestTag/ref", "refs/heads/x"), ["missing-tag-session"]],
     [
       "branch without ref_type",
       equals("aws:RequestTag/branch", "main"),
@@ -136,7 +141,8 @@ const provider = (attributeCondition: string, more = {}) => ({
   oidc: { issuerUri: issuer, allowedAudiences: ["x"] },
   ...more,
 });
-const safe = `assertion.prj_id == '${projectId}' && assertion.ref == 'refs/heads/main'`;
+const ofProject = `assertion.prj_id == '${projectId}'`;
+const safe = `${ofProject} && assertion.ref == 'refs/heads/main'`;
 const mapped = (attributeMapping: Record<string, string>) => provider(safe, { attributeMapping });
 
 describe("lint of Google Cloud", () => {
@@ -156,18 +162,28 @@ describe("lint of Google Cloud", () => {
       [],
     ],
     ["the title of a pull request", provider(`${safe} && assertion.pr == 'x'`), ["title-condition"]],
-    ["a beginning within a name", provider(`${safe} || assertion.ref.startsWith('refs/heads/main')`), ["look-alike"]],
+    [
+      "a beginning within a name",
+      provider(`${ofProject} && assertion.ref.startsWith('refs/heads/main')`),
+      ["look-alike"],
+    ],
     [
       "a beginning up to a slash",
       provider(`assertion.prj_id == '${projectId}' && assertion.ref.startsWith('refs/heads/release/')`),
       [],
     ],
-    ["contains", provider(`${safe} || assertion.ref.contains('main')`), ["look-alike"]],
-    ["matches anywhere", provider(`${safe} || assertion.ref.matches('main')`), ["look-alike"]],
+    ["contains", provider(`${safe} && assertion.ref.contains('main')`), ["look-alike"]],
+    ["matches anywhere", provider(`${ofProject} && assertion.ref.matches('main')`), ["look-alike"]],
     ["a negation", provider(`${safe} && assertion.fork != 'true'`), ["negative-operator"]],
     [
       "a condition over attributes",
-      provider(`attribute.prj_id == '${projectId}' && attribute.ref == 'refs/heads/main'`),
+      provider(`attribute.id == '${projectId}' && attribute['git'] == 'refs/heads/main'`, {
+        attributeMapping: {
+          "google.subject": "assertion.sub127",
+          "attribute.id": "assertion.prj_id",
+          "attribute.git": "assertion.ref",
+        },
+      }),
       [],
     ],
     ["no subject", mapped({}), ["missing-subject"]],
@@ -231,14 +247,14 @@ describe("lint of Vault", () => {
     ["no project", bound({ ref: "refs/heads/main" }), ["missing-project"]],
     ["no ref", bound({ prj_id: projectId }), ["missing-ref"]],
     ["branch alone", bound({ prj_id: projectId, branch: "main" }), ["branch-without-ref-type"]],
-    ["the title of a pull request", bound({ prj_id: projectId, ref: "r", pr: "x" }), ["title-condition"]],
+    ["the title of a pull request", bound({ prj_id: projectId, ref: "refs/heads/r", pr: "x" }), ["title-condition"]],
     ["a wildcard without glob", bound({ prj_id: projectId, ref: "refs/heads/*" }), ["literal-wildcard"]],
     ["a glob within a name", bound({ prj_id: projectId, ref: "refs/heads/main*" }, "glob"), ["look-alike"]],
     ["a glob for every branch", bound({ prj_id: projectId, ref: "refs/heads/*" }, "glob"), ["look-alike"]],
     ["a glob up to a slash", bound({ prj_id: projectId, ref: "refs/heads/release/*" }, "glob"), []],
     ["a glob for the project", bound({ prj_id: "*", ref: "refs/heads/main" }, "glob"), ["wildcard-claim"]],
-    ["a boolean", bound({ prj_id: projectId, ref: "r", fork: false }), ["not-text"]],
-    ["a claim that there is not", bound({ prj_id: projectId, ref: "r", nowhere: "x" }), ["unknown-claim"]],
+    ["a boolean", bound({ prj_id: projectId, ref: "refs/heads/r", fork: false }), ["not-text"]],
+    ["a claim that there is not", bound({ prj_id: projectId, ref: "refs/heads/r", nowhere: "x" }), ["unknown-claim"]],
     ["keys without an issuer", { config: { jwks_url: "https://x.example.com" }, role: role() }, ["missing-issuer"]],
     ["a role for people", role({ role_type: "oidc" }), ["role-type"]],
   ])("%s", (_says, policy, found) => expect(rules("vault", policy)).toEqual(found));
