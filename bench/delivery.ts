@@ -66,6 +66,7 @@ async function latency(rooms: LogRooms, viewers: number, round: number) {
 
 const append = (viewers: number): Bench => ({
   rows: [{ name: `append, ${viewers} viewers`, unit: "events/s", better: "higher", goal: 0.9, floor: 0.8 }],
+  pairs: 9,
   async open() {
     const rooms = await openLogRooms();
     const of = (room: Room) => async (round: number) => [
@@ -77,6 +78,7 @@ const append = (viewers: number): Bench => ({
 
 const delivery = (viewers: number): Bench => ({
   rows: [{ name: `p99 delivery, ${viewers} viewers`, unit: "ms", better: "lower", goal: 1.3, floor: 1.5 }],
+  pairs: 9,
   async open() {
     const rooms = await openLogRooms();
     return { both: (round) => latency(rooms, viewers, round), close: rooms.close };

@@ -63,7 +63,7 @@ export const benches: readonly Bench[] = [
         compare: "difference",
       },
     ],
-    pairs: 5,
+    pairs: 9,
     async open() {
       return {
         ours: async () => [await peak(true)],
