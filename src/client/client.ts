@@ -38,7 +38,7 @@ import { JobChangesPage, type JobChangesQuery } from "../protocol/job-changes.ts
 import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
 import { List, type Listed } from "../protocol/list.ts";
 import { LogPage } from "../protocol/log-events.ts";
-import { Networks, type NetworksPatch } from "../protocol/networks.ts";
+import { type NetworksPatch, NetworksShown } from "../protocol/networks.ts";
 import { Project, type ProjectCreate, ProjectList, type ProjectPatch } from "../protocol/projects.ts";
 import { SealingBatch, SealingStatus, type SealingSwitch } from "../protocol/sealing.ts";
 import { CompromisedKeyReport, SigningSlots } from "../protocol/signing-keys.ts";
@@ -107,10 +107,15 @@ export function createClient(options: ClientOptions) {
         }),
     },
     networks: {
-      show: () => transport.json(Networks, { method: "GET", path: "/api/v1/networks" }),
+      show: () => transport.json(NetworksShown, { method: "GET", path: "/api/v1/networks" }),
       /** With `revision`, only if nobody changed them since. */
       change: (body: z.input<typeof NetworksPatch>, revision?: number) =>
-        transport.json(Networks, { method: "PATCH", path: "/api/v1/networks", body, ifMatch: revision?.toString() }),
+        transport.json(NetworksShown, {
+          method: "PATCH",
+          path: "/api/v1/networks",
+          body,
+          ifMatch: revision?.toString(),
+        }),
     },
     sealing: sealing(transport),
     agentTypes: agentTypes(transport, newId),

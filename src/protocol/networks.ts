@@ -1,5 +1,6 @@
 /** Allowed networks: from which addresses people, agents and viewers may come. */
 import * as z from "zod";
+import { AddressProof } from "./address-proofs.ts";
 import { limits } from "./limits.ts";
 
 /** Whom a list is about: API tokens; agents and the jobs on them; sockets that watch a log. */
@@ -14,6 +15,14 @@ export type NetworkLists = z.infer<typeof NetworkLists>;
 
 export const Networks = NetworkLists.extend({ revision: z.int() });
 export type Networks = z.infer<typeof Networks>;
+
+/** The lists, and how the addresses that they are about are known. */
+export const NetworksShown = Networks.extend({
+  /** Whether an address is the word of a proxy of one's own: lists are taken only while a proof holds. */
+  trust_proxy: z.boolean(),
+  address_proof: AddressProof.nullable(),
+});
+export type NetworksShown = z.infer<typeof NetworksShown>;
 
 /** PATCH /api/v1/networks: lists that are not named stay. `force` also takes what shuts its own author out. */
 export const NetworksPatch = z.strictObject({

@@ -2,10 +2,17 @@
 import * as z from "zod";
 import { Health } from "../protocol/health.ts";
 import { accessKeyRoutes } from "./access-keys/routes.ts";
-import { accountRoutes, auditRoutes, networkRoutes, organizationRoutes } from "./accounts/routes.ts";
+import {
+  accountRoutes,
+  addressProofRoutes,
+  auditRoutes,
+  networkRoutes,
+  organizationRoutes,
+} from "./accounts/routes.ts";
 import { agentProtocolRoutes, agentTypeRoutes } from "./agents/routes.ts";
 import type { Config, Env } from "./env.ts";
-import { json, text } from "./http/reply.ts";
+import { presentedCredential } from "./http/credential.ts";
+import { empty, json, text } from "./http/reply.ts";
 import { type CallContext, type Route, route } from "./http/route.ts";
 import { createFetch, type Fetch } from "./http/router.ts";
 import { checkTransport } from "./http/transport.ts";
@@ -44,7 +51,20 @@ export function createApp(env: Env, config: Config, documents: PublicDocuments):
     context: { authenticate: (credential, request) => authenticateInside(services, credential, request) },
     newRequestId,
     check: (request) => checkTransport(request, { issuer, trustProxy: config.trustProxy }),
+    beforeRoutes: (request) => witness(services, request),
   });
+}
+
+/**
+ * A proof's request is seen on the path that it took, whichever route lies there: a proxy may treat that path by a rule
+ * of its own. Its credential is good for nothing else.
+ */
+async function witness({ addressProofs, networks }: Services, request: Request): Promise<Response | null> {
+  const credential = presentedCredential(request);
+  if (credential === null) return null;
+  const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  const isSeen = await addressProofs.witness({ credential, isUpgrade, address: networks.addressOf(request) });
+  return isSeen ? empty(204) : null;
 }
 
 /** The public documents alone, for the entrypoint that Workers Cache stands in front of. */
@@ -68,6 +88,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...accountRoutes(services.accounts),
     ...organizationRoutes(services.accounts),
     ...networkRoutes(services.networkSettings, services.networks),
+    ...addressProofRoutes(services.addressProofs),
     ...auditRoutes(env.DB),
     ...projectRoutes(services.projects),
     ...accessKeyRoutes(services.accessKeys),

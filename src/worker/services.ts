@@ -2,6 +2,7 @@
 
 import { type AccessKeys, createAccessKeys } from "./access-keys/access-keys.ts";
 import { type Accounts, createAccounts } from "./accounts/accounts.ts";
+import { type AddressProofs, type AddressProofsPorts, createAddressProofs } from "./accounts/address-proofs.ts";
 import { createNetworkGate, type NetworkGate } from "./accounts/network-gate.ts";
 import { createNetworkSettings, type NetworkSettings } from "./accounts/network-settings.ts";
 import { loadNetworks } from "./accounts/networks-store.ts";
@@ -41,6 +42,7 @@ export interface Services {
   readonly accounts: Accounts;
   readonly networks: NetworkGate;
   readonly networkSettings: NetworkSettings;
+  readonly addressProofs: AddressProofs;
   readonly tickets: SocketTickets;
   readonly projects: Projects;
   readonly accessKeys: AccessKeys;
@@ -70,7 +72,7 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
   const sealer = createSealer(env.DB, held, systemClock, systemRandom);
   const sealed = { ...base, sealer };
   const log = jobLog(env);
-  const allowed = createNetworks(env.DB, config);
+  const allowed = createNetworks(base, config, issuer);
   const accounts = createAccounts({
     ...sealed,
     held,
@@ -142,14 +144,20 @@ function tokenMask(sealer: Sealer, log: ReturnType<typeof jobLog>): TokenRequest
   };
 }
 
-function createNetworks(db: D1Database, { trustProxy }: Config): Pick<Services, "networks" | "networkSettings"> {
+function createNetworks(
+  base: Pick<AddressProofsPorts, "db" | "clock" | "random">,
+  { trustProxy }: Config,
+  issuer: URL,
+): Pick<Services, "networks" | "networkSettings" | "addressProofs"> {
   const networks = createNetworkGate({
-    clock: systemClock,
-    load: () => loadNetworks(db),
+    clock: base.clock,
+    load: () => loadNetworks(base.db),
     addressOf: (headers) => clientAddress(headers, trustProxy),
   });
-  const changed = networks.forget;
-  return { networks, networkSettings: createNetworkSettings({ db, clock: systemClock, trustProxy, changed }) };
+  const addressProofs = createAddressProofs({ ...base, trustProxy, issuer: issuer.origin });
+  const { last: lastProof } = addressProofs;
+  const networkSettings = createNetworkSettings({ ...base, trustProxy, lastProof, changed: networks.forget });
+  return { networks, networkSettings, addressProofs };
 }
 
 /** What a log room needs of the house. */

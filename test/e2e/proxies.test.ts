@@ -4,9 +4,20 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { diagnose } from "../../src/cli/doctor/doctor.ts";
 import { follow } from "../../src/client/follow.ts";
 import { ticketSockets } from "../../src/client/socket.ts";
-import { call, createWorld, finishJob, output, push, type Server, takeJob, type World } from "../support/api.ts";
+import {
+  call,
+  createWorld,
+  finishJob,
+  output,
+  push,
+  registration,
+  type Server,
+  takeJob,
+  type World,
+} from "../support/api.ts";
 import { defaultVars } from "../support/harness.ts";
 import { type Running, startSignalbox } from "../support/processes.ts";
 import {
@@ -174,6 +185,64 @@ describe.runIf(runs)("behind a proxy", () => {
     rmSync(hardened, { recursive: true });
   });
 
+  describe("that no forged address comes through is shown by doctor", () => {
+    const through = (name: ProxyName) => ({
+      base: new URL(`https://${host}`),
+      ca: readFileSync(join(folder, "cert.pem"), "utf8"),
+      connectTo: { host: "127.0.0.1", port: front(name).port },
+      token: world.owner,
+      httpPort: null,
+    });
+    const prove = async (name: ProxyName) =>
+      (await diagnose({ ...through(name), provesAddresses: true })).find(({ check }) => check === "addresses");
+    const set = (agents: string[] | null) =>
+      asThrough(front("nginx.conf"))(world.owner, "PATCH", "/api/v1/networks", { agents });
+
+    it("and until it is shown, no list is taken", async () => {
+      const answer = await set(["127.0.0.1"]);
+      expect([answer.status, answer.body.detail]).toEqual([422, expect.stringContaining("nothing has shown")]);
+    });
+
+    it("behind each hardened proxy, with everything else in order, and then a list is taken and holds", async () => {
+      for (const name of ["nginx.conf", "apache.conf", "haproxy.cfg"] as const) {
+        const findings = await diagnose({ ...through(name), provesAddresses: true });
+        const unwell = findings.filter(({ verdict }) => verdict !== "ok").map(({ check, detail }) => [check, detail]);
+        expect([name, unwell]).toEqual([name, [["redirect", "not looked for beside a port of your own"]]]);
+        expect(findings.at(-1)).toMatchObject({ check: "addresses", detail: expect.stringContaining("127.0.0.1") });
+      }
+      const taken = await set(["192.0.2.0/24"]);
+      expect([taken.status, taken.body.address_proof]).toMatchObject([200, { verdict: "proven", holds: true }]);
+      const agent = asThrough(front("haproxy.cfg"));
+      const forged = { "x-real-ip": "192.0.2.1", "x-forwarded-for": "192.0.2.1" };
+      const sync = ["POST", "/api/v1/self_hosted_agents/sync", waiting] as const;
+      const credential = await registered("192.0.2.7");
+      expect((await agent(credential, ...sync, forged)).status).toBe(403);
+      expect((await set(["127.0.0.1"])).status).toBe(200);
+      expect((await agent(credential, ...sync, forged)).status).toBe(200);
+      expect((await set(null)).status).toBe(200);
+    });
+
+    it("and not behind the seed's, which pass a client's own X-Real-IP: from then on no list is taken", async () => {
+      const nginx = await prove("nginx-seed.conf");
+      expect([nginx?.verdict, nginx?.detail]).toEqual([
+        "failure",
+        expect.stringContaining("X-Real-IP at the upgrade on /api/ws was believed"),
+      ]);
+      const apache = await prove("apache-seed.conf");
+      expect([apache?.verdict, apache?.detail]).toEqual([
+        "failure",
+        expect.stringContaining("X-Real-IP on /api/v1/whoami was believed"),
+      ]);
+      const answer = await set(["127.0.0.1"]);
+      expect([answer.status, answer.body.detail]).toEqual([422, expect.stringContaining("a forged one came through")]);
+      const { body } = await world.as(world.owner, "GET", "/api/v1/audit?limit=1");
+      expect(body.items[0]).toMatchObject({
+        action: "networks.prove",
+        details: { verdict: "disproven", issuer: `https://${host}` },
+      });
+    });
+  });
+
   it("nothing of the folder but its secrets file holds a secret, and the Worker's process no argument with one", () => {
     const secrets = readFileSync(join(folder, "data/secrets.env"), "utf8");
     const configuration = readFileSync(join(folder, "data/server/server.capnp"), "utf8");
@@ -198,6 +267,18 @@ function prepared(data: string): string {
     mode: 0o600,
   });
   return data;
+}
+
+const waiting = { state: "waiting-for-jobs", job_id: "", job_result: "", interrupted_at: 0 };
+
+/** An agent's credential; where a list holds agents, the one who speaks to the server itself says the address. */
+async function registered(address: string): Promise<string> {
+  const types = `/api/v1/agent-types/${world.agentTypeId}/registration-tokens`;
+  const { token } = (await world.as(world.owner, "POST", types, {})).body;
+  const path = "/api/v1/self_hosted_agents/register";
+  const answer = await world.as(token, "POST", path, registration("kept-inside"), { "x-real-ip": address });
+  if (answer.status !== 201) throw new Error(`register answered ${answer.status}: ${answer.text}`);
+  return answer.body.token;
 }
 
 const asThrough =

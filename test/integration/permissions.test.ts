@@ -143,6 +143,15 @@ const cases: Case[] = [
     () => "/api/v1/networks",
     () => ({ people: null }),
   ),
+  // Under TRUST_PROXY alone is there something to show.
+  plain("POST /api/v1/networks/proofs", "networks.change", "organization", 422, () => "/api/v1/networks/proofs"),
+  plain(
+    "POST /api/v1/networks/proofs/:proof_id/judgement",
+    "networks.change",
+    "organization",
+    404,
+    () => `/api/v1/networks/proofs/${randomUUID()}/judgement`,
+  ),
   plain("GET /api/v1/audit", "audit.read", "organization", 200, () => "/api/v1/audit"),
   plain(
     "POST /api/v1/projects",

@@ -1,6 +1,6 @@
 /** `signalbox network`: from where people, agents and viewers may come. */
 import { type Command, Option } from "commander";
-import type { Networks } from "../../protocol/networks.ts";
+import type { NetworksShown } from "../../protocol/networks.ts";
 import { type Cli, connect } from "../context.ts";
 import { UsageError } from "../exit.ts";
 import { collect } from "../options.ts";
@@ -50,13 +50,13 @@ function rangesOf(name: string, ranges: Ranges): string[] | null {
   return null;
 }
 
-function show(cli: Cli, networks: Networks): void {
+function show(cli: Cli, networks: NetworksShown): void {
   if (cli.globals().json) {
     cli.output.json(networks);
     return;
   }
   const text = (ranges: readonly string[] | null) => ranges?.join(" ") ?? "any";
-  const { people, agents, viewers, revision } = networks;
+  const { people, agents, viewers, revision, trust_proxy } = networks;
   cli.output.table(
     [],
     [
@@ -64,6 +64,13 @@ function show(cli: Cli, networks: Networks): void {
       ["agents", text(agents)],
       ["viewers", text(viewers)],
       ["revision", String(revision)],
+      ["addresses", trust_proxy ? `the proxy's word: ${proofInWords(networks)}` : "Cloudflare's word"],
     ],
   );
+}
+
+function proofInWords({ address_proof: proof }: NetworksShown): string {
+  if (proof === null) return "nothing is shown of it (signalbox doctor URL --prove-addresses)";
+  if (proof.verdict === "disproven") return `disproven on ${proof.at}, under ${proof.issuer}`;
+  return `proven on ${proof.at}, under ${proof.issuer}, ${proof.holds ? "until" : "and lapsed by"} ${proof.holds_until}`;
 }

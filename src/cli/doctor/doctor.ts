@@ -2,6 +2,7 @@
 import { parseJson } from "../../client/errors.ts";
 import { Health } from "../../protocol/health.ts";
 import { isLoopback, messageOf } from "../context.ts";
+import { checkLists, proveAddresses } from "./addresses.ts";
 import { type Answer, exchange, type Trust } from "./exchange.ts";
 import { type Finding, failure, ok, warning } from "./finding.ts";
 import { checkOldTls } from "./old-tls.ts";
@@ -15,6 +16,8 @@ export interface Patient extends Trust {
   readonly token: string | null;
   /** Where plain HTTP is looked for; null: not looked for. */
   readonly httpPort: number | null;
+  /** Whether to forge addresses as well: the Worker keeps what that shows, so it is done when asked for alone. */
+  readonly provesAddresses?: boolean;
 }
 
 /** Every finding, in the order of the wire. A server that does not answer has one finding alone. */
@@ -41,7 +44,14 @@ export async function diagnose(patient: Patient): Promise<Finding[]> {
     checkClosed(patient),
     attempted("websocket", () => checkWebsocket(base, patient, patient.token)),
   ]);
-  return [...wire, healthFinding(health), ...rest];
+  return [...wire, healthFinding(health), ...rest, ...(await addressFindings(patient))];
+}
+
+async function addressFindings({ base, token, provesAddresses = false, ...trust }: Patient): Promise<Finding[]> {
+  if (token === null) return [];
+  const check = () => (provesAddresses ? proveAddresses(base, trust, token) : checkLists(base, trust, token));
+  const finding = await attempted("addresses", check);
+  return finding === null ? [] : [finding];
 }
 
 /** The credential is never sent there, so nothing else is looked at. */
@@ -112,7 +122,10 @@ async function checkClosed({ base, ...trust }: Patient): Promise<Finding> {
   });
 }
 
-async function attempted(check: string, look: () => Promise<Finding>): Promise<Finding> {
+async function attempted<Seen extends Finding | null>(
+  check: string,
+  look: () => Promise<Seen>,
+): Promise<Seen | Finding> {
   try {
     return await look();
   } catch (error) {

@@ -1,13 +1,13 @@
 /** Whether a server still speaks TLS 1.1, which RFC 8996 forbids. */
 import { connect } from "node:tls";
-import type { Trust } from "./exchange.ts";
+import { endpointOf, serverNameOf, type Trust } from "./exchange.ts";
 import { type Finding, failure, ok, warning } from "./finding.ts";
 
 const check = "TLS 1.1";
 const timeoutMilliseconds = 10_000;
 
-export async function checkOldTls(url: URL, { ca }: Trust): Promise<Finding> {
-  const outcome = await attempt(url, ca);
+export async function checkOldTls(url: URL, trust: Trust): Promise<Finding> {
+  const outcome = await attempt(url, trust);
   if (outcome === "accepted") {
     return failure(check, "TLS 1.1 is accepted", "allow TLS 1.2 and 1.3 alone (nginx: ssl_protocols TLSv1.2 TLSv1.3)");
   }
@@ -20,20 +20,18 @@ function isRefusal(code: string): boolean {
   return /ALERT|ECONNRESET|EPIPE/.test(code);
 }
 
-function attempt(url: URL, ca: string | undefined): Promise<string> {
+function attempt(url: URL, trust: Trust): Promise<string> {
   return new Promise((resolve) => {
-    const host = url.hostname.replace(/^\[|\]$/g, "");
     const socket = connect({
-      host,
-      port: Number(url.port || 443),
-      ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+      ...endpointOf(url, trust),
+      ...serverNameOf(url),
       minVersion: "TLSv1.1",
       maxVersion: "TLSv1.1",
       // OpenSSL 3 offers no cipher for it at its usual level, and then nothing would be asked at all.
       ciphers: "DEFAULT@SECLEVEL=0",
       // The version is asked for, nothing is sent: the certificate is checked by the other exchanges.
       rejectUnauthorized: false,
-      ...(ca === undefined ? {} : { ca }),
+      ...(trust.ca === undefined ? {} : { ca: trust.ca }),
     });
     const end = (outcome: string) => {
       resolve(outcome);

@@ -1,10 +1,12 @@
 /** Whether a websocket comes through whatever stands between: a real upgrade, and a message said back. */
 import { randomUUID } from "node:crypto";
+import { createConnection, type Socket } from "node:net";
+import { connect } from "node:tls";
 import { WebSocket } from "ws";
 import * as z from "zod";
 import { parseJson } from "../../client/errors.ts";
 import { SocketTicket, socketProtocol, ticketProtocolPrefix } from "../../protocol/accounts.ts";
-import { exchange, type Trust } from "./exchange.ts";
+import { endpointOf, exchange, serverNameOf, type Trust } from "./exchange.ts";
 import { type Finding, failure, ok, warning } from "./finding.ts";
 
 const check = "websocket";
@@ -46,7 +48,7 @@ function withoutTicket(outcome: Outcome): Finding {
   );
 }
 
-function attempt(base: URL, { ca }: Trust, ticket: string | null): Promise<Outcome> {
+function attempt(base: URL, trust: Trust, ticket: string | null): Promise<Outcome> {
   const url = new URL("/api/ws?probe=true", base);
   url.protocol = base.protocol === "https:" ? "wss:" : "ws:";
   const offered = ticket === null ? [] : [`${ticketProtocolPrefix}${ticket}`];
@@ -56,7 +58,7 @@ function attempt(base: URL, { ca }: Trust, ticket: string | null): Promise<Outco
       perMessageDeflate: false,
       followRedirects: false,
       handshakeTimeout: timeoutMilliseconds,
-      ...(ca === undefined ? {} : { ca }),
+      createConnection: () => connection(url, trust),
     });
     const timer = setTimeout(() => end({ kind: "broken", why: "nothing came back" }), timeoutMilliseconds);
     const end = (outcome: Outcome) => {
@@ -72,4 +74,10 @@ function attempt(base: URL, { ca }: Trust, ticket: string | null): Promise<Outco
     socket.on("error", ({ message }) => end({ kind: "broken", why: message }));
     socket.on("close", (code) => end({ kind: "broken", why: `closed with ${code}` }));
   });
+}
+
+function connection(url: URL, trust: Trust): Socket {
+  const endpoint = endpointOf(url, trust);
+  if (url.protocol === "ws:") return createConnection(endpoint);
+  return connect({ ...endpoint, ...serverNameOf(url), ...(trust.ca === undefined ? {} : { ca: trust.ca }) });
 }

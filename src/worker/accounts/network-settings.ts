@@ -1,5 +1,6 @@
 /** Showing and changing the allowed networks. */
-import type { NetworkLists, Networks, NetworksPatch } from "../../protocol/networks.ts";
+import type { AddressProof } from "../../protocol/address-proofs.ts";
+import type { NetworkLists, Networks, NetworksPatch, NetworksShown } from "../../protocol/networks.ts";
 import type { Person } from "../../protocol/principal.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
@@ -13,8 +14,9 @@ import { requireMay } from "./permissions.ts";
 export interface NetworkSettingsPorts {
   readonly db: D1Database;
   readonly clock: Clock;
-  /** Behind a proxy of one's own nothing has shown yet that a forged address does not arrive. */
+  /** Behind a proxy of one's own a list is taken only while a proof holds that no forged address arrives. */
   readonly trustProxy: boolean;
+  lastProof(): Promise<AddressProof | null>;
   /** Called once a change is stored. */
   changed(): void;
 }
@@ -27,32 +29,36 @@ export interface NetworksChange {
 }
 
 export interface NetworkSettings {
-  show(person: Person): Promise<Networks>;
+  show(person: Person): Promise<NetworksShown>;
   /**
-   * @throws Fault `invalid_request` for a range that is none; `refused` for a list under TRUST_PROXY, and for one that
-   *   would shut its author out unless forced; `precondition_failed`.
+   * @throws Fault `invalid_request` for a range that is none; `refused` for a list under TRUST_PROXY while no proof
+   *   holds, and for one that would shut its author out unless forced; `precondition_failed`.
    */
-  change(person: Person, change: NetworksChange): Promise<Networks>;
+  change(person: Person, change: NetworksChange): Promise<NetworksShown>;
 }
 
 export function createNetworkSettings(ports: NetworkSettingsPorts): NetworkSettings {
   return {
-    show(person) {
+    async show(person) {
       requireMay(person, "networks.read", null);
-      return loadNetworks(ports.db);
+      return shown(ports, await loadNetworks(ports.db));
     },
-    change(person, change) {
+    async change(person, change) {
       requireMay(person, "networks.change", null);
-      return changeNetworks(ports, person, change);
+      return shown(ports, await changeNetworks(ports, person, change));
     },
   };
+}
+
+async function shown({ trustProxy, lastProof }: NetworkSettingsPorts, networks: Networks): Promise<NetworksShown> {
+  return { ...networks, trust_proxy: trustProxy, address_proof: await lastProof() };
 }
 
 async function changeNetworks(ports: NetworkSettingsPorts, person: Person, change: NetworksChange): Promise<Networks> {
   const { db, clock } = ports;
   const { force, ...named } = change.patch;
   checkRanges(named);
-  refuseUnderProxy(ports, named);
+  await refuseUnproven(ports, named);
   if (!force && named.people !== undefined) refuseShutOut(named.people, change.address);
   const stored = await loadNetworks(db);
   if (change.revision !== null && change.revision !== stored.revision) throw changedSince();
@@ -72,14 +78,26 @@ async function changeNetworks(ports: NetworkSettingsPorts, person: Person, chang
   return { ...lists, revision: stored.revision + 1 };
 }
 
-/** Taking lists away stays possible: they may stem from before the proxy. */
-function refuseUnderProxy({ trustProxy }: NetworkSettingsPorts, named: Omit<NetworksPatch, "force">): void {
+/** Taking lists away stays possible: they may stem from before the proxy, or from a proof that has lapsed. */
+async function refuseUnproven(
+  { trustProxy, lastProof }: NetworkSettingsPorts,
+  named: Omit<NetworksPatch, "force">,
+): Promise<void> {
   const field = Object.entries(named).find(([, list]) => list != null)?.[0];
   if (!trustProxy || field === undefined) return;
+  const why = whyUnproven(await lastProof());
+  if (why === null) return;
   throw refusedField(
     `/${field}`,
-    "not under TRUST_PROXY: the address is a header there, and nothing has shown that the proxy lets no forged one through",
+    `under TRUST_PROXY the address is a header, and ${why}: run signalbox doctor URL --prove-addresses`,
   );
+}
+
+function whyUnproven(proof: AddressProof | null): string | null {
+  if (proof === null) return "nothing has shown that the proxy lets no forged one through";
+  if (proof.holds) return null;
+  if (proof.verdict === "disproven") return `a forged one came through the proxy on ${proof.at}`;
+  return `the proof of ${proof.at}, for ${proof.issuer}, no longer holds`;
 }
 
 function refuseShutOut(people: readonly string[] | null, address: string | null): void {

@@ -15,6 +15,16 @@ export function allows(list: readonly string[] | null, address: string | null): 
   return from !== null && list.some((range) => isIn(from, range));
 }
 
+/** An address in the one form that says the same of it; null for what is none. */
+export function normalAddress(text: string | null): string | null {
+  return (text === null ? null : parseAddress(text))?.toNormalizedString() ?? null;
+}
+
+export function isSameAddress(one: string | null, other: string | null): boolean {
+  const normal = normalAddress(one);
+  return normal !== null && normal === normalAddress(other);
+}
+
 /** @throws Fault `invalid_request`, naming each range that is none by its place in the list, such as `/people/0` */
 export function checkRanges(lists: Readonly<Record<string, readonly string[] | null | undefined>>): void {
   const errors: FieldProblem[] = Object.entries(lists).flatMap(([name, list]) =>

@@ -10,14 +10,16 @@ import {
   ProjectPage,
   WhoAmI,
 } from "../../protocol/accounts.ts";
+import { AddressProofJudged, AddressProofOpened } from "../../protocol/address-proofs.ts";
 import { Id } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
-import { Networks, NetworksPatch } from "../../protocol/networks.ts";
+import { NetworksPatch, NetworksShown } from "../../protocol/networks.ts";
 import { AuditRecord, listAudit } from "../audit/audit-store.ts";
 import { readRevision } from "../http/if-match.ts";
 import { created, empty, json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import type { Accounts } from "./accounts.ts";
+import type { AddressProofs } from "./address-proofs.ts";
 import type { NetworkGate } from "./network-gate.ts";
 import type { NetworkSettings } from "./network-settings.ts";
 import { requireMay } from "./permissions.ts";
@@ -117,7 +119,7 @@ export function networkRoutes(settings: NetworkSettings, gate: NetworkGate): Rou
       path: "/api/v1/networks",
       access: "person",
       summary: "Show from which networks people, agents and viewers may come",
-      answers: { 200: { description: "the lists; null is from anywhere", schema: Networks } },
+      answers: { 200: { description: "the lists; null is from anywhere", schema: NetworksShown } },
       handle: async ({ principal }) => json(200, await settings.show(principal)),
     }),
     route({
@@ -129,11 +131,39 @@ export function networkRoutes(settings: NetworkSettings, gate: NetworkGate): Rou
         ({ force: _, ...named }) => Object.keys(named).length > 0,
         "must change something",
       ) as z.ZodType<NetworksPatch>,
-      answers: { 200: { description: "the lists as they are now; everywhere within 30 seconds", schema: Networks } },
+      answers: {
+        200: { description: "the lists as they are now; everywhere within 30 seconds", schema: NetworksShown },
+      },
       async handle({ principal, body: patch, request }) {
         const change = { patch, address: gate.addressOf(request), revision: readRevision(request) };
         return json(200, await settings.change(principal, change));
       },
+    }),
+  ];
+}
+
+export function addressProofRoutes(proofs: AddressProofs): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/api/v1/networks/proofs",
+      access: "person",
+      summary: "Begin a proof, under TRUST_PROXY, that no forged address comes through the proxy in front",
+      answers: {
+        201: {
+          description: "send each trial through the proxy; all of it is shown this once",
+          schema: AddressProofOpened,
+        },
+      },
+      handle: async ({ principal }) => json(201, await proofs.open(principal)),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/networks/proofs/:proof_id/judgement",
+      access: "person",
+      summary: "Judge a proof, once, by where its trials were seen to come from",
+      answers: { 200: { description: "while it holds, allowed networks are taken", schema: AddressProofJudged } },
+      handle: async ({ principal, params }) => json(200, await proofs.judge(principal, params.proof_id)),
     }),
   ];
 }

@@ -13,6 +13,7 @@ export const auditActions = [
   "organization.change",
   "networks.change",
   "networks.clear",
+  "networks.prove",
   "token.create",
   "token.revoke",
   "project.create",

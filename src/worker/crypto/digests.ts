@@ -15,7 +15,7 @@ export function equalDigests(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** Kinds of bearer token, each with its own prefix so that a leaked one says what it opens. */
-export type TokenKind = "api" | "reg" | "agt" | "tkt";
+export type TokenKind = "api" | "reg" | "agt" | "tkt" | "prf";
 
 /** A fresh bearer token of 256 random bits; only its digest is ever stored. */
 export function newToken(kind: TokenKind, random: Random): string {

@@ -11,11 +11,13 @@ export interface RouterOptions {
   newRequestId(): string;
   /** Before any route is looked at: where else the request belongs, or null. @throws Fault */
   check(request: Request): URL | null;
+  /** Then, on whatever path: an answer instead of the route's, or null. */
+  beforeRoutes?(request: Request): Promise<Response | null>;
 }
 
 export type Fetch = (request: Request) => Promise<Response>;
 
-export function createFetch({ routes, context, newRequestId, check }: RouterOptions): Fetch {
+export function createFetch({ routes, context, newRequestId, check, beforeRoutes }: RouterOptions): Fetch {
   // The plain Router: AutoRouter would hand handlers a proxy of the request, and its errors to the client.
   const router = Router<IRequestStrict, [Request]>();
   for (const route of routes) {
@@ -28,7 +30,8 @@ export function createFetch({ routes, context, newRequestId, check }: RouterOpti
     try {
       const elsewhere = check(request);
       if (elsewhere !== null) return finish(movedTo(elsewhere), requestId);
-      const response: Response | undefined = await router.fetch(routable(request), request);
+      const early = (await beforeRoutes?.(request)) ?? null;
+      const response: Response | undefined = early ?? (await router.fetch(routable(request), request));
       return finish(withoutBody(request, response ?? unrouted(request, routes, requestId)), requestId);
     } catch (thrown) {
       return finish(withoutBody(request, problemResponse(thrown, requestId)), requestId);
