@@ -34,10 +34,16 @@ export interface ReverseProxy {
   stop(): Promise<void>;
 }
 
+const programs = ["nginx", "apache2", "haproxy"];
+
 /** The programs that are not on this machine: their Debian packages. */
 export function missingPrograms(): string[] {
+  return programs.filter((program) => !isInstalled(program));
+}
+
+function isInstalled(program: string): boolean {
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
-  return ["nginx", "apache2", "haproxy"].filter((program) => !folders.some((folder) => isThere(join(folder, program))));
+  return folders.some((folder) => isThere(join(folder, program)));
 }
 
 function isThere(file: string): boolean {
@@ -50,9 +56,9 @@ function isThere(file: string): boolean {
 }
 
 /** Writes `cert.pem`, `privkey.pem` and both in one as `both.pem`. */
-export function makeCertificate(folder: string): void {
+export function makeCertificate(folder: string, name = host): void {
   const [certificate, key] = [join(folder, "cert.pem"), join(folder, "privkey.pem")];
-  const subject = ["-subj", `/CN=${host}`, "-addext", `subjectAltName=DNS:${host}`];
+  const subject = ["-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`];
   const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2"];
   execFileSync("openssl", [...args, ...subject], { stdio: "ignore" });
   writeFileSync(join(folder, "both.pem"), readFileSync(certificate, "utf8") + readFileSync(key, "utf8"), {
@@ -63,10 +69,6 @@ export function makeCertificate(folder: string): void {
 /** Starts the proxy in front of a port of this machine. The configuration is changed in ports and certificate paths alone. */
 export async function startProxy(name: ProxyName, upstream: number, certificates: string): Promise<ReverseProxy> {
   const port = await freePort();
-  const folder = join(certificates, name);
-  mkdirSync(folder);
-  chmodSync(folder, 0o777);
-  const configuration = join(folder, "proxy.conf");
   const text = readFileSync(join(guides, name), "utf8")
     .replace(/\/etc\/nginx\/cert|\/path\/to/g, certificates)
     .replace(/www_yoursite_com\.crt/, "cert.pem")
@@ -74,10 +76,26 @@ export async function startProxy(name: ProxyName, upstream: number, certificates
     .replace(/\/etc\/haproxy\/ci\.example\.com\.pem/, join(certificates, "both.pem"))
     .replace(/(listen |\*:|bind :)443/, name === "haproxy.cfg" ? `bind 127.0.0.1:${port}` : `$1${port}`)
     .replace(/127\.0\.0\.1(:3000)?\b(?!:)(?=[/\s;])/g, `127.0.0.1:${upstream}`);
-  const { wrapped, command } =
-    wrappers[name.split(/[-.]/)[0] ?? ""]?.({ text, folder, configuration, port }) ?? never(name);
-  writeFileSync(configuration, wrapped);
+  const wrap = wrappers[programOf(name)];
+  const stop = await run(wrap, { text, folder: join(certificates, name), port });
+  return { ...reached(name, port, readFileSync(join(certificates, "cert.pem"), "utf8")), stop };
+}
+
+/** An nginx with servers of the test's own, one of which listens on `port`; `folder` is made for it. Answers how to stop it. */
+export function startNginx(text: string, folder: string, port: number): Promise<() => Promise<void>> {
+  return run(wrappers.nginx, { text, folder, port });
+}
+
+/** @throws Error that names the package to install, where the program is not there */
+async function run(wrap: Wrapper, wrapped: Omit<Wrapping, "configuration">): Promise<() => Promise<void>> {
+  const { folder, port } = wrapped;
+  mkdirSync(folder);
+  chmodSync(folder, 0o777);
+  const configuration = join(folder, "proxy.conf");
+  const { text, command } = wrap({ ...wrapped, configuration });
   const [program = "", ...args] = command;
+  if (!isInstalled(program)) throw new Error(`this test needs ${program}: install it (Debian's package has that name)`);
+  writeFileSync(configuration, text);
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
@@ -90,16 +108,15 @@ export async function startProxy(name: ProxyName, upstream: number, certificates
     isOver = true;
   });
   await listening(port, () => {
-    if (isOver) throw new Error(`${name} did not start: ${said}`);
+    if (isOver) throw new Error(`${program} did not start: ${said}`);
   });
-  return {
-    ...reached(name, port, readFileSync(join(certificates, "cert.pem"), "utf8")),
-    async stop() {
-      child.kill("SIGTERM");
-      await ended;
-    },
+  return async () => {
+    child.kill("SIGTERM");
+    await ended;
   };
 }
+
+type Wrapper = (wrapping: Wrapping) => { text: string; command: string[] };
 
 interface Wrapping {
   readonly text: string;
@@ -109,9 +126,9 @@ interface Wrapping {
 }
 
 /** What a distribution's main configuration brings, as little of it as runs: processes, modules, where things lie. */
-const wrappers: Record<string, (wrapping: Wrapping) => { wrapped: string; command: string[] }> = {
-  nginx: ({ text, folder, configuration }) => ({
-    wrapped: `${process.getuid?.() === 0 ? "user root;\n" : ""}pid ${folder}/pid; error_log stderr;
+const wrappers = {
+  nginx: ({ text, folder, configuration }: Wrapping) => ({
+    text: `${process.getuid?.() === 0 ? "user root;\n" : ""}pid ${folder}/pid; error_log stderr;
 events {}
 http {
   access_log off;
@@ -121,8 +138,8 @@ http {
 `,
     command: ["nginx", "-p", folder, "-c", configuration, "-e", "stderr", "-g", "daemon off;"],
   }),
-  apache: ({ text, folder, configuration, port }) => ({
-    wrapped: `ServerRoot ${folder}
+  apache: ({ text, folder, configuration, port }: Wrapping) => ({
+    text: `ServerRoot ${folder}
 ServerName ${host}
 PidFile ${folder}/pid
 ErrorLog ${folder}/error.log
@@ -135,7 +152,7 @@ ${text}
 `,
     command: ["apache2", "-f", configuration, "-DFOREGROUND"],
   }),
-  haproxy: ({ text, configuration }) => ({ wrapped: text, command: ["haproxy", "-f", configuration, "-db"] }),
+  haproxy: ({ text, configuration }: Wrapping) => ({ text, command: ["haproxy", "-f", configuration, "-db"] }),
 };
 
 function reached(name: ProxyName, port: number, ca: string): Omit<ReverseProxy, "stop"> {
@@ -209,6 +226,7 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-function never(name: string): never {
-  throw new Error(`no proxy ${name}`);
+function programOf(name: ProxyName): keyof typeof wrappers {
+  if (name === "haproxy.cfg") return "haproxy";
+  return name.startsWith("nginx") ? "nginx" : "apache";
 }
