@@ -8,6 +8,7 @@ export interface Asked {
   method: string;
   url: string;
   authorization: string | undefined;
+  ifMatch: string | undefined;
   body: unknown;
 }
 
@@ -23,6 +24,7 @@ export async function fakeApi(table: Table, unknown = 404) {
       method: request.method ?? "",
       url,
       authorization: request.headers.authorization,
+      ifMatch: request.headers["if-match"],
       body: body === "" ? undefined : JSON.parse(body),
     };
     asked.push(call);
