@@ -67,7 +67,10 @@ function humanPrinter(output: Output): LogPrinter {
 
 function aside(record: Exclude<LogRecord, { kind: "event" }>): string {
   if (record.kind === "notice") return `[signalbox] ${printable(record.text)}`;
-  if (record.kind === "end") return `[signalbox] end of the log: ${record.position} events, job ${record.result}`;
+  if (record.kind === "end") {
+    const digest = record.sha256 === undefined ? "" : `, SHA-256 ${record.sha256}`;
+    return `[signalbox] end of the log: ${record.position} events, job ${record.result}${digest}`;
+  }
   return `[signalbox] events ${record.position} to ${record.until - 1} never arrived`;
 }
 

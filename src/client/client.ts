@@ -38,6 +38,7 @@ import { JobChangesPage, type JobChangesQuery } from "../protocol/job-changes.ts
 import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
 import { List, type Listed } from "../protocol/list.ts";
 import { LogPage } from "../protocol/log-events.ts";
+import { LogSummary } from "../protocol/log-reading.ts";
 import { type NetworksPatch, NetworksShown } from "../protocol/networks.ts";
 import { Project, type ProjectCreate, ProjectList, type ProjectPatch } from "../protocol/projects.ts";
 import { SealingBatch, SealingStatus, type SealingSwitch } from "../protocol/sealing.ts";
@@ -242,6 +243,8 @@ function logs(transport: Transport) {
      */
     page: (jobId: string, from: number) =>
       transport.json(LogPage, { method: "GET", path: `/api/v1/logs/${jobId}`, query: { token: from } }),
+    /** How long it is and, once it is final, its SHA-256 and until when it is kept. */
+    summary: (jobId: string) => transport.json(LogSummary, { method: "GET", path: `/api/v1/logs/${jobId}/summary` }),
     text: (jobId: string) =>
       transport.text({ method: "GET", path: `/api/v1/logs/${jobId}`, query: { token: 0, raw: "true" } }),
   };

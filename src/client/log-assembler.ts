@@ -12,7 +12,8 @@ export type LogRecord =
   /** The events from `position` up to `until` never arrived. */
   | { kind: "gap"; position: number; until: number }
   | { kind: "notice"; position: number; text: string }
-  | { kind: "end"; position: number; result: JobResult };
+  /** `sha256`: of the stored events, in hex; an older server does not say it. */
+  | { kind: "end"; position: number; result: JobResult; sha256?: string | undefined };
 
 /** The stream cannot be trusted any further; what was reached so far can. */
 export class BrokenLog extends Error {
@@ -54,7 +55,7 @@ export class LogAssembler {
     if (header.kind === "gap") return this.#gap(header.position, header.until);
     if (header.kind === "notice") return this.#notice(header.position, header.text);
     this.#mustReach(header.position);
-    return [{ kind: "end", position: header.position, result: header.result }];
+    return [{ kind: "end", position: header.position, result: header.result, sha256: header.sha256 }];
   }
 
   #events(header: EventsHeader, payload: Uint8Array): LogRecord[] {

@@ -10,6 +10,9 @@ export type Id = z.infer<typeof Id>;
 export const Timestamp = z.iso.datetime({ precision: 3 });
 export type Timestamp = z.infer<typeof Timestamp>;
 
+/** A SHA-256 in lower-case hex, as `sha256sum` prints it. */
+export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
 /**
  * The client's own id for what it creates. The same id with the same body again answers 200 with what
  * exists, which is how a POST whose answer was lost is retried; with another body, 409.

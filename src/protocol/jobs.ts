@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { SecretField } from "./access-keys.ts";
 import { GitContext, GitRef, GitSha } from "./git-context.ts";
-import { ClientId, Id, Timestamp } from "./ids.ts";
+import { ClientId, Id, Sha256, Timestamp } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { List } from "./list.ts";
 import { EnvName, FileMode, FilePath, Name, Title } from "./names.ts";
@@ -100,6 +100,10 @@ export const JobStart = z.strictObject({
 });
 export type JobStart = z.infer<typeof JobStart>;
 
+/** When a job's log was deleted, and the SHA-256 of the events that it held: a copy can still be shown to be the one. */
+export const LogDeletion = z.object({ at: Timestamp, sha256: Sha256 });
+export type LogDeletion = z.infer<typeof LogDeletion>;
+
 export const Job = z.object({
   id: Id,
   project_id: Id,
@@ -121,6 +125,8 @@ export const Job = z.object({
   started_at: Timestamp.nullable(),
   finished_at: Timestamp.nullable(),
   stop_requested_at: Timestamp.nullable(),
+  /** Null while the log is there. */
+  log_deletion: LogDeletion.nullable(),
 });
 export type Job = z.infer<typeof Job>;
 export const JobList = List(Job);

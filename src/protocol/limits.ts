@@ -54,4 +54,6 @@ export const limits = {
   listItems: 1000,
   /** Seconds for which a change of a job's state stays in the feed. */
   jobChangesKeptSeconds: 7 * 24 * 60 * 60,
+  /** Days for which a project may keep its finished logs, at most. */
+  logRetentionDays: 3650,
 } as const;

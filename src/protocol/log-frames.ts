@@ -7,6 +7,7 @@
  * Gap, notice and end are the server's own records: no agent can forge a frame kind.
  */
 import * as z from "zod";
+import { Sha256 } from "./ids.ts";
 
 const position = z.int().min(0);
 
@@ -24,11 +25,12 @@ export const FrameHeader = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("gap"), position, until: position, credit: z.int() }),
   /** Something that the server has to say at this place of the log. */
   z.object({ kind: z.literal("notice"), position, text: z.string(), credit: z.int() }),
-  /** The log is final: `position` events in all. */
+  /** The log is final: `position` events in all, and the SHA-256 of their stored bytes. */
   z.object({
     kind: z.literal("end"),
     position,
     result: z.enum(["passed", "failed", "stopped"]),
+    sha256: Sha256.optional(),
     credit: z.int(),
   }),
 ]);

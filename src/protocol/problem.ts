@@ -11,6 +11,7 @@ export const ProblemCode = z.enum([
   "method_not_allowed",
   "conflict",
   "precondition_failed",
+  "log_deleted",
   "too_large",
   "misdirected",
   "refused",

@@ -29,6 +29,8 @@ export const ProjectSettings = z.strictObject({
   identity: z.enum(["default", "none"]).default("default"),
   /** Jobs of forks get tokens too, whose ref type is `fork`. */
   fork_tokens: z.boolean().default(false),
+  /** A log is deleted so long after it ended; what is lowered holds for old logs too, within a day. */
+  log_retention_days: z.int().min(1).max(limits.logRetentionDays).default(30),
 });
 export type ProjectSettings = z.infer<typeof ProjectSettings>;
 
@@ -48,6 +50,7 @@ export const ProjectPatch = z.strictObject({
   github_token_variables: z.boolean().optional(),
   identity: z.enum(["default", "none"]).optional(),
   fork_tokens: z.boolean().optional(),
+  log_retention_days: z.int().min(1).max(limits.logRetentionDays).optional(),
 });
 export type ProjectPatch = z.infer<typeof ProjectPatch>;
 

@@ -110,6 +110,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
       tickets: services.tickets,
       networks: services.networks,
       jobs: services.jobs,
+      projects: services.projects,
     }),
     ...agentProtocolRoutes(services.agentProtocol),
   ];

@@ -29,6 +29,8 @@ export const Settings = z.strictObject({
   next_sync_after_ms: z.int().min(50).max(60_000).default(1000),
   /** Stored log bytes per job. */
   log_bytes_max: z.int().min(1024).default(limits.logBytes),
+  /** A final log looks so often at how long its project keeps it: within a day of every change. */
+  log_retention_check_seconds: z.int().min(1).max(86_400).default(79_200),
 });
 export type Settings = z.infer<typeof Settings>;
 

@@ -27,6 +27,7 @@ import { createTokenRequests, type TokenRequests, type TokenRequestsPorts } from
 import { enforceDeadlines } from "./jobs/deadlines.ts";
 import { createJobChanges, type JobChanges } from "./jobs/job-changes.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
+import { markLogDeleted } from "./jobs/jobs-store.ts";
 import { type Bytes, systemRandom } from "./lib/bytes.ts";
 import { Fault, notFound } from "./lib/fault.ts";
 import { systemClock } from "./lib/time.ts";
@@ -35,6 +36,7 @@ import { encodeMasks, masksContext } from "./logs/needles.ts";
 import type { LogRoomPorts } from "./logs/ports.ts";
 import { whoMayWatch } from "./logs/viewing-rights.ts";
 import { createProjects, type Projects } from "./projects/projects.ts";
+import { retentionDaysOf } from "./projects/projects-store.ts";
 import { createSealingRotation, type SealingRotation } from "./sealing/sealing-rotation.ts";
 import { createTrust, type Trust } from "./trust/trust.ts";
 
@@ -170,6 +172,9 @@ export function logRoomPorts(env: Env): LogRoomPorts {
   return {
     clock: systemClock,
     logBytesMax: settings.log_bytes_max,
+    retentionCheckSeconds: settings.log_retention_check_seconds,
+    retentionDays: (jobId) => retentionDaysOf(env.DB, jobId),
+    logDeleted: (jobId, deletion) => markLogDeleted(env.DB, jobId, deletion),
     openMasks: async (sealed, context) => openHeld((await readConfig(env)).sealing, sealed, context),
     whoMayWatch: (jobId, principalIds, now) => whoMayWatch(env.DB, jobId, principalIds, now),
     enforceDeadlines: (jobId, now) => enforceDeadlines(env.DB, jobId, now, deadlines),

@@ -1,11 +1,12 @@
 /** The log room by itself on the real runtime: storage, sockets, alarms, evictions. */
-
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestHarness } from "wrangler";
 import { WebSocket } from "ws";
 import { LogAssembler, type LogRecord } from "../../src/client/log-assembler.ts";
 import { decodeFrame, type FrameHeader } from "../../src/protocol/log-frames.ts";
 import type { EpochMs } from "../../src/worker/lib/time.ts";
+import type { RoomSummary } from "../../src/worker/logs/log-keeping.ts";
 import { encodeMasks } from "../../src/worker/logs/needles.ts";
 import type { Calls, TestLogRoom } from "./log-room-worker/worker.ts";
 
@@ -38,6 +39,11 @@ class Job {
     return this.call("arm", { claimNumber, masks: text, alarmAt: Date.now() + 3_600_000 });
   }
 
+  async rows(sql: string): Promise<unknown[]> {
+    const storage = await server.getWorker().getDurableObjectStorage("TestLogRoom", { name: this.id });
+    return storage.exec(sql);
+  }
+
   evict(): Promise<void> {
     return server.getWorker().evictDurableObject("TestLogRoom", { name: this.id, webSockets: "hibernate" });
   }
@@ -47,6 +53,7 @@ interface Answers extends Record<keyof Calls, unknown> {
   arm: string;
   notice: boolean;
   read: { events: string; next: number; isFinal: boolean };
+  summary: RoomSummary;
   planted: Awaited<ReturnType<TestLogRoom["planted"]>>;
 }
 
@@ -545,5 +552,60 @@ describe("the deadline", () => {
     await job.call("setAlarm", { at: Date.now() + 300 });
     const viewer = await new TestViewer(job, 0).ended();
     expect(viewer.outputs).toEqual(["end 0 stopped"]);
+  });
+});
+
+describe("a final log", () => {
+  const dayMs = 86_400_000;
+
+  it("is kept while its project says so or cannot be asked, then deleted: its viewers go, its storage is free", async () => {
+    const job = await newJob();
+    const wide = Array.from({ length: 20 }, (_, at) => lineOf(at, "w".repeat(100_000))).join("");
+    await push(job, 0, wide);
+    await job.call("finish", { result: "passed", notice: "that was all" });
+    const sha256 = createHash("sha256").update(wide).digest("hex");
+    await job.evict();
+    const { closedAt, ...final } = (await job.call("summary")).final ?? { closedAt: 0 };
+    expect(final).toEqual({ result: "passed", bytes: wide.length, sha256 });
+    const ringAfter = async (days: number, retentionDays: number | null) => {
+      await job.call("plant", { forwardMs: closedAt + days * dayMs - Date.now() + 1000, retentionDays });
+      await job.call("ring");
+      return job.call("planted");
+    };
+    for (const [days, retentionDays] of [
+      [1, 30],
+      [29, 30],
+      [31, null],
+      [32, 60],
+    ] as const) {
+      expect((await ringAfter(days, retentionDays)).deletions).toEqual([]);
+      expect((await job.call("summary")).final?.sha256).toBe(sha256);
+      await job.evict();
+    }
+    const late = new TestViewer(job, 0, { acks: false });
+    await late.until((viewer) => viewer.sizes.length > 0, "the first frame");
+    const { deletions, alarm } = await ringAfter(34, 33);
+    expect(deletions).toMatchObject([{ sha256 }]);
+    expect(alarm).toBeNull();
+    await late.until((viewer) => viewer.closed?.code === 4004, "closed as gone");
+    for (const evicts of [false, true]) {
+      if (evicts) await job.evict();
+      expect(await push(job, 0, lines(0, 1))).toBe(422);
+      expect(await job.call("summary")).toEqual({ events: 0, final: null });
+      expect(await job.rows("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_%' ESCAPE '\\'")).toEqual([]);
+    }
+  });
+
+  it("is looked after once a day at least, so that a lowered retention is noticed", async () => {
+    const job = await newJob();
+    await push(job, 0, lines(0, 1));
+    await job.call("finish", { result: "failed", notice: null });
+    const { alarm } = await job.call("planted");
+    expect((alarm ?? 0) - Date.now()).toBeLessThan(dayMs);
+    await job.call("plant", { forwardMs: dayMs });
+    await job.call("ring");
+    const next = await job.call("planted");
+    expect((next.alarm ?? 0) - Date.now() - dayMs).toBeLessThan(dayMs);
+    expect((next.alarm ?? 0) - Date.now() - dayMs).toBeGreaterThan(0);
   });
 });

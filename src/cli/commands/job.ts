@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { all } from "../../client/client.ts";
 import type { Job } from "../../protocol/jobs.ts";
+import type { LogSummary } from "../../protocol/log-reading.ts";
 import { type Cli, connect } from "../context.ts";
 import { exitCodes } from "../exit.ts";
 import { collect, collectPairs, gitRef, gitSha, wholeNumber } from "../options.ts";
@@ -31,7 +32,9 @@ export function addJobCommands(program: Command, cli: Cli): void {
     .argument("<job>", "its id")
     .action(async (id: string) => {
       const { client } = await connect(cli);
-      show(cli, await client.jobs.show(id));
+      const found = await client.jobs.show(id);
+      const isLogThere = found.state === "finished" && found.log_deletion === null && !cli.globals().json;
+      show(cli, found, isLogThere ? await client.logs.summary(id) : undefined);
     });
   job
     .command("list")
@@ -113,7 +116,7 @@ async function run(cli: Cli, words: readonly string[], options: RunOptions): Pro
   if (options.exitStatus && result !== "passed") cli.setExitCode(exitCodes.failed);
 }
 
-function show(cli: Cli, job: Job): void {
+function show(cli: Cli, job: Job, log?: LogSummary): void {
   if (cli.globals().json) {
     cli.output.json(job);
     return;
@@ -131,5 +134,19 @@ function show(cli: Cli, job: Job): void {
     ["finished", job.finished_at ?? "not yet"],
   ];
   if (job.reason) rows.push(["reason", job.reason]);
-  cli.output.table([], rows);
+  cli.output.table([], [...rows, ...logRows(job, log)]);
+}
+
+function logRows({ log_deletion }: Job, log: LogSummary | undefined): string[][] {
+  if (log_deletion !== null) {
+    return [
+      ["log deleted", log_deletion.at],
+      ["log SHA-256", log_deletion.sha256],
+    ];
+  }
+  if (!log?.final) return [];
+  return [
+    ["log", `${log.events} events, ${log.final.bytes} bytes, kept until ${log.final.delete_at}`],
+    ["log SHA-256", log.final.sha256],
+  ];
 }

@@ -15,6 +15,7 @@ interface Settings {
   githubTokenVariables?: boolean;
   identity?: "default" | "none";
   forkTokens?: boolean;
+  logRetentionDays?: number;
 }
 
 export function addProjectCommands(program: Command, cli: Cli): void {
@@ -87,7 +88,8 @@ function withSettings(command: Command): Command {
     .option("--no-github-token-variables", "do not")
     .addOption(new Option("--identity <which>", "whether jobs get identity tokens").choices(["default", "none"]))
     .option("--fork-tokens", "jobs of forks get identity tokens too, of ref type fork")
-    .option("--no-fork-tokens", "they do not");
+    .option("--no-fork-tokens", "they do not")
+    .option("--log-retention-days <n>", "delete a log so long after its end; old logs too, within a day", wholeNumber);
 }
 
 function settingsOf(options: Settings) {
@@ -101,6 +103,7 @@ function settingsOf(options: Settings) {
     ...(options.githubTokenVariables === undefined ? {} : { github_token_variables: options.githubTokenVariables }),
     ...(options.identity === undefined ? {} : { identity: options.identity }),
     ...(options.forkTokens === undefined ? {} : { fork_tokens: options.forkTokens }),
+    ...(options.logRetentionDays === undefined ? {} : { log_retention_days: options.logRetentionDays }),
   };
 }
 
@@ -119,6 +122,7 @@ function show(cli: Cli, project: Project): void {
     ["job time limit", `${settings.job_time_limit_seconds} s`],
     ["GitHub's token variables", settings.github_token_variables ? "set in jobs" : "not set"],
     ["identity tokens", settings.identity === "none" ? "none" : settings.fork_tokens ? "forks too" : "all but forks"],
+    ["logs are kept", `${settings.log_retention_days} days`],
     ["revision", String(project.revision)],
   ];
   cli.output.table([], rows);

@@ -12,6 +12,7 @@ export const problemKinds: Record<ProblemCode, { readonly status: number; readon
   method_not_allowed: { status: 405, title: "Method not allowed" },
   conflict: { status: 409, title: "It conflicts with what exists" },
   precondition_failed: { status: 412, title: "It has changed since you read it" },
+  log_deleted: { status: 410, title: "The log was deleted" },
   too_large: { status: 413, title: "Too large" },
   misdirected: { status: 421, title: "This host is not served here" },
   refused: { status: 422, title: "Refused" },

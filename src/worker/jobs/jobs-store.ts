@@ -1,8 +1,8 @@
 /** Jobs, their workflows and pipelines in D1. Every change of state is guarded by the state before it. */
 import { GitContext } from "../../protocol/git-context.ts";
-import type { Job, JobResult, JobState } from "../../protocol/jobs.ts";
+import type { Job, JobResult, JobState, LogDeletion } from "../../protocol/jobs.ts";
 import type { Made } from "../crypto/create-once.ts";
-import { type Bytes, fromBlob } from "../lib/bytes.ts";
+import { type Bytes, fromBlob, fromHex, toHex } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 import { sqlStatesBefore } from "./job-state.ts";
@@ -32,6 +32,8 @@ interface JobRow {
   finished_at: number | null;
   stop_requested_at: number | null;
   stop_reason: string | null;
+  log_deleted_at: number | null;
+  log_sha256: number[] | null;
 }
 
 /** A job with what only the server needs to know of it. */
@@ -50,7 +52,7 @@ export interface StoredJob {
 export const jobColumns = `j.id, j.project_id, p.workflow_id, j.pipeline_id, j.name, t.name AS agent_type, w.git,
   j.state, j.result, j.reason, j.agent_id, a.name AS agent_name, a.last_sync_at AS agent_last_sync_at, j.claim_number,
   j.claimed_at, j.handed_over_at, j.fetch_closed_at, j.time_limit_seconds, j.created_at, j.created_by, j.started_at, j.finished_at,
-  j.stop_requested_at, j.stop_reason, j.agent_type_id`;
+  j.stop_requested_at, j.stop_reason, j.log_deleted_at, j.log_sha256, j.agent_type_id`;
 
 export const jobTables = `jobs j JOIN pipelines p ON p.id = j.pipeline_id JOIN workflows w ON w.id = p.workflow_id
   JOIN agent_types t ON t.id = j.agent_type_id LEFT JOIN agents a ON a.id = j.agent_id`;
@@ -206,6 +208,23 @@ export async function finishNeverTaken(db: D1Database, createdBefore: number, re
   return results.map((row) => row.id);
 }
 
+/** From then on its log is known to be gone; the first word of it stands. */
+export async function markLogDeleted(
+  db: D1Database,
+  id: string,
+  { at, sha256 }: { readonly at: EpochMs; readonly sha256: string },
+): Promise<void> {
+  await db
+    .prepare("UPDATE jobs SET log_deleted_at = ?, log_sha256 = ? WHERE id = ? AND log_deleted_at IS NULL")
+    .bind(at, fromHex(sha256), id)
+    .run();
+}
+
+function toLogDeletion({ log_deleted_at, log_sha256 }: JobRow): LogDeletion | null {
+  if (log_deleted_at === null || log_sha256 === null) return null;
+  return { at: toTimestamp(log_deleted_at), sha256: toHex(fromBlob(log_sha256)) };
+}
+
 export function toStoredJob(raw: Record<string, unknown>): StoredJob {
   const row = raw as unknown as JobRow & { agent_type_id: string };
   return {
@@ -228,6 +247,7 @@ export function toStoredJob(raw: Record<string, unknown>): StoredJob {
       started_at: toTimestampOrNull(row.started_at),
       finished_at: toTimestampOrNull(row.finished_at),
       stop_requested_at: toTimestampOrNull(row.stop_requested_at),
+      log_deletion: toLogDeletion(row),
     },
     agentTypeId: row.agent_type_id,
     claimedAt: row.claimed_at as EpochMs | null,

@@ -89,7 +89,8 @@ export function createJobs(ports: JobsPorts): Jobs {
 /** Gives the log the end that the database holds. */
 async function closeLog({ db, log }: JobsPorts, id: string): Promise<void> {
   const ended = await findJob(db, id);
-  if (ended === null || ended.job.result === null) return;
+  // A room that was emptied long ago is not to be filled again by somebody who says the end once more.
+  if (ended === null || ended.job.result === null || ended.job.log_deletion !== null) return;
   const { result, reason } = ended.job;
   await log.finish(id, { result, notice: endNotice(result, reason) });
 }

@@ -92,6 +92,7 @@ export async function startJob(
     started_at: null,
     finished_at: null,
     stop_requested_at: null,
+    log_deletion: null,
   };
   const stored: NewJob = {
     job,

@@ -10,6 +10,7 @@ import type { Bytes } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
 import { type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
 import { readPosition, readStartFrom } from "./append.ts";
+import { LogKeeping, type RoomSummary } from "./log-keeping.ts";
 import { LogStore } from "./log-store.ts";
 import { type Matcher, maskMark } from "./mask.ts";
 import { isHiding } from "./mask-stream.ts";
@@ -18,6 +19,7 @@ import { type EventsPage, readPage } from "./page.ts";
 import type { LogRoomPorts } from "./ports.ts";
 import { jobTaking, type Push, planPush } from "./push.ts";
 import { readBounded } from "./push-body.ts";
+import { report } from "./report.ts";
 import type { ArmedJob, RoomState } from "./room-state.ts";
 import { Viewers } from "./viewers.ts";
 import { acceptedProtocol, principalHeader, protocolHeader } from "./wire.ts";
@@ -52,13 +54,16 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
   readonly #store: LogStore;
   readonly #masking: Masking;
   readonly #viewers: Viewers;
+  readonly #keeping: LogKeeping;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new LogStore(ctx.storage);
     this.#masking = new Masking(this.#store);
+    this.#keeping = new LogKeeping(this.#store, ctx.storage, () => this.ports);
     this.#viewers = new Viewers(ctx, this.#store, {
       clock: () => this.ports.clock(),
+      sha256: () => this.#keeping.life()?.sha256,
       onWatched: () => this.#watchViewers(),
     });
   }
@@ -108,6 +113,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
       }
       if (notice !== null) this.#store.append([{ kind: "notice", position: head, text: notice }]);
       this.#store.close(result);
+      this.#keeping.begin();
     });
     this.#masking.forget();
     this.#viewers.pumpAll();
@@ -132,6 +138,11 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     );
   }
 
+  /** How long the log is, and what it is once it is final. */
+  async summary(): Promise<RoomSummary> {
+    return this.#keeping.summary();
+  }
+
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
     if (request.method === "POST" && url.pathname === "/push") return this.#push(request, url.searchParams);
@@ -141,6 +152,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     await this.#enforceDeadlines();
+    if (await this.#keeping.deleteIfDue(this.#jobId() ?? "", () => this.#viewers.dismiss())) return;
     const { sweepAt } = this.#store.state();
     const now = this.ports.clock();
     if (sweepAt !== null && sweepAt <= now) {
@@ -241,8 +253,8 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
   }
 
   async #enforceDeadlines(): Promise<void> {
-    const { deadlineAt, result, armed } = this.#store.state();
-    const jobId = armed?.jobId ?? this.ctx.id.name;
+    const { deadlineAt, result } = this.#store.state();
+    const jobId = this.#jobId();
     const now = this.ports.clock();
     if (result !== null || deadlineAt === null || deadlineAt > now || jobId === undefined) return;
     const verdict = await this.ports.enforceDeadlines(jobId, now).catch((cause: unknown) => {
@@ -258,7 +270,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
 
   /** Where it cannot be asked they stay until it can: a database that is away must not cut everybody off. */
   async #expelWhoMayNot(now: EpochMs): Promise<void> {
-    const jobId = this.#store.state().armed?.jobId ?? this.ctx.id.name;
+    const jobId = this.#jobId();
     const asked = this.#viewers.principals();
     if (jobId === undefined || asked.length === 0) return;
     try {
@@ -277,10 +289,15 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     this.#schedule();
   }
 
-  /** The one alarm slot rings at the earlier of the two. Not awaited: it is durable with the rest of the stretch. */
+  #jobId(): string | undefined {
+    return this.#store.state().armed?.jobId ?? this.ctx.id.name;
+  }
+
+  /** The one alarm slot rings at the earliest of the three. Not awaited: it is durable with the rest of the stretch. */
   #schedule(): void {
     const { deadlineAt, sweepAt } = this.#store.state();
-    const times = [deadlineAt, sweepAt].filter((at) => at !== null);
+    const lookAt = this.#keeping.life()?.lookAt ?? null;
+    const times = [deadlineAt, sweepAt, lookAt].filter((at) => at !== null);
     if (times.length === 0) void this.ctx.storage.deleteAlarm();
     else void this.ctx.storage.setAlarm(Math.min(...times));
   }
@@ -288,11 +305,4 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
 
 function status(code: number, headers: Record<string, string> = {}): Response {
   return new Response(null, { status: code, headers });
-}
-
-/** For what no caller can be told. Faults name bindings and never quote a secret. */
-function report(what: string, cause: unknown): void {
-  const reason = cause instanceof Error ? cause.message : "unknown";
-  // biome-ignore lint/suspicious/noConsole: the Worker's log is where unexpected causes go
-  console.error(JSON.stringify({ what, reason }));
 }

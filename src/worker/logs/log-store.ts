@@ -1,5 +1,5 @@
 /**
- * The room's SQLite: the only file in logs/ with SQL. Statements that belong together run in one stretch without
+ * The room's SQLite; how the log rests once it is final is log-life-store.ts's. Statements that belong together run in one stretch without
  * an await, which the runtime commits as one transaction and makes durable before any answer leaves.
  */
 import type { JobResult } from "../../protocol/jobs.ts";
@@ -50,6 +50,14 @@ const tables = `
     depth INTEGER NOT NULL,
     masked INTEGER NOT NULL
   );
+  -- No row: the log is not final.
+  CREATE TABLE IF NOT EXISTS life (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    closed_at INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    look_at INTEGER NOT NULL
+  );
   CREATE TABLE IF NOT EXISTS records (
     seq INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -70,10 +78,23 @@ export class LogStore {
   readonly #kept = new Map<number, LogRecord>();
   /** What `state` answers, as long as nothing was written since. */
   #state: RoomState | null = null;
+  #hasTables: boolean;
 
+  /** A room that nothing was written to takes no storage: reading it makes no tables. */
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    storage.sql.exec(tables);
+    this.#hasTables = hasTables(storage);
+    // Those of a newer deployment too.
+    if (this.#hasTables) storage.sql.exec(tables);
+  }
+
+  /** Frees the storage, alarm included: the room is as if nothing had ever been written to it. */
+  async empty(): Promise<void> {
+    await this.#storage.deleteAlarm();
+    await this.#storage.deleteAll();
+    this.#state = null;
+    this.#kept.clear();
+    this.#hasTables = false;
   }
 
   /** All of `write` or nothing: an exception in it undoes what it wrote. */
@@ -83,12 +104,14 @@ export class LogStore {
     } catch (cause) {
       this.#state = null;
       this.#kept.clear();
+      this.#hasTables = hasTables(this.#storage);
       throw cause;
     }
   }
 
   state(): RoomState {
     if (this.#state !== null) return this.#state;
+    if (!this.#hasTables) return emptyRoom;
     const [row] = this.#storage.sql
       .exec<RoomRow>("SELECT * FROM room LEFT JOIN carry USING (id) WHERE id = 1")
       .toArray();
@@ -202,7 +225,7 @@ export class LogStore {
     const kept = this.#kept.get(seq);
     if (kept !== undefined) return kept;
     // Who has everything asks for the next at every pump.
-    if (seq > this.state().lastSeq) return null;
+    if (seq < 1 || seq > this.state().lastSeq) return null;
     const [row] = this.#storage.sql.exec<RecordRow>("SELECT * FROM records WHERE seq = ?", seq).toArray();
     if (row === undefined) return null;
     const record = toRecord(row);
@@ -251,8 +274,14 @@ export class LogStore {
 
   #ensureRoom(): void {
     if (this.#state !== null && this.#state !== emptyRoom) return;
+    if (!this.#hasTables) this.#storage.sql.exec(tables);
+    this.#hasTables = true;
     this.#write("INSERT INTO room (id) VALUES (1) ON CONFLICT DO NOTHING");
   }
+}
+
+function hasTables(storage: DurableObjectStorage): boolean {
+  return storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'room'").toArray().length > 0;
 }
 
 function bodyOf(record: LogRecord): Uint8Array {

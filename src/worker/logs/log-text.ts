@@ -1,4 +1,4 @@
-/** A log as text, streamed a page at a time: whatever its length, no more than a page is held. */
+/** A log as text or as it is stored, streamed a page at a time: whatever its length, no more than a page is held. */
 
 import type { ByteRange } from "../lib/byte-range.ts";
 import { utf8 } from "../lib/bytes.ts";
@@ -11,20 +11,34 @@ export const pageBytes = 4 * 1024 * 1024;
 
 export type Ansi = "keep" | "strip";
 
-/** Pieces of the text from a position on, up to where the log stood when its end was reached. */
+/** The log's pages from a position on, up to where the log stood when its end was reached. */
+export async function* pagesOf<Env>(room: LogRoomStub<Env>, from: number, maxBytes = pageBytes) {
+  for (let position = from, isFirst = true; ; isFirst = false) {
+    const page = await room.read({ from: position, maxBytes });
+    // A reader must not take half of a log that was deleted under it for the whole.
+    if (!isFirst && page.next < position) throw new Error("the log was deleted while it was read");
+    yield page;
+    // A page without events that goes on further down is a gap: the log goes on behind it.
+    if (page.isFinal || page.next <= position) return;
+    position = page.next;
+  }
+}
+
+/** Pieces of the text from a position on. */
 export async function* textPieces<Env>(
   room: LogRoomStub<Env>,
   { from = 0, ansi = "keep" as Ansi } = {},
 ): AsyncGenerator<Uint8Array, void> {
   const shown = ansi === "strip" ? createAnsiStripper() : (text: string) => text;
-  for (let position = from; ; ) {
-    const page = await room.read({ from: position, maxBytes: pageBytes });
+  for await (const page of pagesOf(room, from)) {
     const text = shown(pageAsText(page));
     if (text !== "") yield utf8(text);
-    // A page without events that goes on further down is a gap: the log goes on behind it.
-    if (page.isFinal || page.next <= position) return;
-    position = page.next;
   }
+}
+
+/** The stored events, in the very bytes that their digest was made of. */
+export async function* eventPieces<Env>(room: LogRoomStub<Env>): AsyncGenerator<Uint8Array, void> {
+  for await (const { events } of pagesOf(room, 0)) if (events.length > 0) yield events;
 }
 
 /** How many events a final log has; null where it is not final yet. */

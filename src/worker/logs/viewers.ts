@@ -38,19 +38,28 @@ const heldFrames = limits.viewerCreditBytes / limits.viewerFrameBytes + 1;
 /** Room enough for a first frame alone; the pump of the first acknowledgement, or the one soon after, goes on. */
 type Extent = "one_frame" | "all";
 
+interface ViewersPorts {
+  readonly clock: Clock;
+  /** Of a final log. */
+  readonly sha256: () => string | undefined;
+  readonly onWatched: () => void;
+}
+
 export class Viewers {
   readonly #ctx: DurableObjectState;
   readonly #store: LogStore;
   readonly #clock: Clock;
+  readonly #sha256: () => string | undefined;
   readonly #onWatched: () => void;
   /** What the attachments say, as long as the room is awake: to read one costs more than to send a frame. */
   readonly #known = new WeakMap<WebSocket, Viewer>();
 
   /** `onWatched` is told when a viewer comes, or is left owing an acknowledgement: the room then wakes to `sweep`. */
-  constructor(ctx: DurableObjectState, store: LogStore, ports: { clock: Clock; onWatched: () => void }) {
+  constructor(ctx: DurableObjectState, store: LogStore, ports: ViewersPorts) {
     this.#ctx = ctx;
     this.#store = store;
     this.#clock = ports.clock;
+    this.#sha256 = ports.sha256;
     this.#onWatched = ports.onWatched;
   }
 
@@ -125,6 +134,11 @@ export class Viewers {
         socket.close(closeCodes.gone, "this token may no longer see the job");
       }
     }
+  }
+
+  /** The log is deleted: there is nothing more to be sent. */
+  dismiss(): void {
+    for (const socket of open(this.#ctx.getWebSockets())) socket.close(closeCodes.gone, "the log was deleted");
   }
 
   /** Closes who owed an acknowledgement for too long; answers when to look again, or null where nobody watches. */
@@ -207,7 +221,8 @@ export class Viewers {
   #endFrame(cursor: Cursor, credit: number): BuiltFrame | null {
     const { result, head } = this.#store.state();
     if (result === null) return null;
-    return { bytes: encodeFrame({ kind: "end", position: head, result, credit }), credit, next: cursor, isEnd: true };
+    const bytes = encodeFrame({ kind: "end", position: head, result, sha256: this.#sha256(), credit });
+    return { bytes, credit, next: cursor, isEnd: true };
   }
 }
 

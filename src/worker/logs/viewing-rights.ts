@@ -5,7 +5,7 @@ import { mayDo } from "../accounts/permissions.ts";
 import { findJob } from "../jobs/jobs-store.ts";
 import type { EpochMs } from "../lib/time.ts";
 
-/** Which of these principals may read the job's log now; none where the job is gone. */
+/** Which of these principals may read the job's log now; none where the job, or its log, is gone. */
 export async function whoMayWatch(
   db: D1Database,
   jobId: string,
@@ -13,7 +13,7 @@ export async function whoMayWatch(
   now: EpochMs,
 ): Promise<ReadonlySet<string>> {
   const [job, tokens] = await Promise.all([findJob(db, jobId), listLiveTokens(db, principalIds, now)]);
-  if (job === null) return new Set();
+  if (job === null || job.job.log_deletion !== null) return new Set();
   const allowed = tokens.map(toPerson).filter((person) => mayDo(person, "log.read", job.job.project_id));
   return new Set(allowed.map((person) => person.id));
 }

@@ -31,6 +31,12 @@ export function selectProjectOfJob(db: D1Database, jobId: string): D1PreparedSta
     .bind(jobId);
 }
 
+/** Days for which the job's project keeps logs; null where there is no such job. */
+export async function retentionDaysOf(db: D1Database, jobId: string): Promise<number | null> {
+  const row = await selectProjectOfJob(db, jobId).first();
+  return row === null ? null : toProject(row).settings.log_retention_days;
+}
+
 /** Projects after `afterId`, of the whole organization or `onlyId` alone. */
 export async function listProjects(
   db: D1Database,

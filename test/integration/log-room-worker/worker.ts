@@ -21,10 +21,23 @@ interface Planted {
   verdict: DeadlineVerdict | null;
   /** Principals that may no longer watch; null: it cannot be asked. */
   barred: string[] | null;
+  /** For how many days the project keeps logs; null: it cannot be asked. */
+  retentionDays: number | null;
+  /** Deletions that the house was told of. */
+  deletions: { at: EpochMs; sha256: string }[];
 }
 
 export class TestLogRoom extends LogRoomObject<TestEnv> {
-  readonly #planted: Planted = { forwardMs: 0, masksOpen: true, opened: 0, asked: [], verdict: null, barred: [] };
+  readonly #planted: Planted = {
+    forwardMs: 0,
+    masksOpen: true,
+    opened: 0,
+    asked: [],
+    verdict: null,
+    barred: [],
+    retentionDays: 30,
+    deletions: [],
+  };
   readonly #instance = crypto.randomUUID();
 
   protected override readonly ports: LogRoomPorts = {
@@ -45,6 +58,14 @@ export class TestLogRoom extends LogRoomObject<TestEnv> {
       if (barred === null) throw new Error("planted");
       return new Set(principalIds.filter((id) => !barred.includes(id)));
     },
+    retentionDays: async () => {
+      if (this.#planted.retentionDays === null) throw new Error("planted");
+      return this.#planted.retentionDays;
+    },
+    logDeleted: async (_jobId, deletion) => {
+      this.#planted.deletions.push(deletion);
+    },
+    retentionCheckSeconds: 79_200,
     logBytesMax: 64 * 1024 * 1024,
   };
 
@@ -54,8 +75,8 @@ export class TestLogRoom extends LogRoomObject<TestEnv> {
   }
 
   async planted() {
-    const { opened, asked } = this.#planted;
-    return { opened, asked, instance: this.#instance, alarm: await this.ctx.storage.getAlarm() };
+    const { opened, asked, deletions } = this.#planted;
+    return { opened, asked, deletions, instance: this.#instance, alarm: await this.ctx.storage.getAlarm() };
   }
 
   ring(): Promise<void> {
@@ -70,6 +91,7 @@ export interface Calls {
   finish: Finish;
   notice: { text: string };
   read: { from: number; maxBytes: number };
+  summary: undefined;
   plant: Parameters<TestLogRoom["plant"]>[0];
   planted: undefined;
   ring: undefined;
@@ -91,6 +113,7 @@ async function call(
       const { events, next, isFinal } = await room.read(range);
       return { events: fromUtf8(events), next, isFinal };
     },
+    summary: () => room.summary(),
     plant: (changes) => room.plant(changes),
     planted: () => room.planted(),
     ring: () => room.ring(),

@@ -19,6 +19,7 @@ export const project = {
     github_token_variables: false,
     identity: "default",
     fork_tokens: false,
+    log_retention_days: 30,
   },
   revision: 4,
   created_at: at,
@@ -70,6 +71,7 @@ export const job = {
   started_at: null,
   finished_at: null,
   stop_requested_at: null,
+  log_deletion: null,
 };
 export const projects = { "GET /api/v1/projects": { items: [project], next: null } };
 

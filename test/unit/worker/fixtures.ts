@@ -50,6 +50,7 @@ export const project: Project = {
     github_token_variables: false,
     identity: "default",
     fork_tokens: false,
+    log_retention_days: 30,
   },
   revision: 1,
   created_at: "2026-11-20T17:00:00.000Z",
@@ -76,6 +77,7 @@ export function job(changes: Partial<Job> = {}): Job {
     started_at: "2026-11-20T18:00:00.000Z",
     finished_at: null,
     stop_requested_at: null,
+    log_deletion: null,
     ...changes,
   };
 }

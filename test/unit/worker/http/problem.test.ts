@@ -25,6 +25,7 @@ const statuses: Record<ProblemCode, number> = {
   method_not_allowed: 405,
   conflict: 409,
   precondition_failed: 412,
+  log_deleted: 410,
   too_large: 413,
   misdirected: 421,
   refused: 422,

@@ -1,0 +1,194 @@
+/** Reading logs over HTTP: pages, downloads, single events, and what a log is as a whole. */
+import * as z from "zod";
+import { LogEventAt, LogPage } from "../../protocol/log-events.ts";
+import { LogSummary } from "../../protocol/log-reading.ts";
+import type { Person } from "../../protocol/principal.ts";
+import type { Project } from "../../protocol/projects.ts";
+import { isKnown, rangeFor } from "../http/conditional.ts";
+import { json } from "../http/reply.ts";
+import { type Answer, type Route, route } from "../http/route.ts";
+import { readByteRange } from "../lib/byte-range.ts";
+import { fromHex, toBase64 } from "../lib/bytes.ts";
+import { notFound } from "../lib/fault.ts";
+import { toTimestamp } from "../lib/time.ts";
+import { type LogRoomStub, type LogRooms, roomOf } from "./log-access.ts";
+import { deletionDue } from "./log-life.ts";
+import { asStream, eventPieces, finalPosition, pageBytes, textPieces, totalBytes, within } from "./log-text.ts";
+import { eventAsJson, pageAsJson } from "./plain-read.ts";
+import { type ReadableJobs, requireReadable } from "./readable.ts";
+
+export const Position = z.string().regex(/^\d{1,15}$/, "must be a position");
+
+export interface LogReadingPorts<Env> {
+  readonly rooms: LogRooms<Env>;
+  readonly jobs: ReadableJobs;
+  readonly projects: { find(id: string): Promise<Project | null> };
+}
+
+export function logReadingRoutes<Env>(ports: LogReadingPorts<Env>): Route[] {
+  return [readRoute(ports), summaryRoute(ports), textRoute(ports), eventsRoute(ports), eventRoute(ports)];
+}
+
+function readRoute<Env>(ports: LogReadingPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id",
+    access: "person",
+    summary: "Read a job's log from position `token` on; with `raw=true` as text",
+    query: z.object({
+      token: Position.default("0").transform(Number),
+      raw: z.enum(["true", "false"]).default("false"),
+    }),
+    answers: {
+      200: { description: "a page; `next` is null once the log is final and read", schema: LogPage },
+      ...gone,
+    },
+    async handle({ principal, params, query }) {
+      const room = await readableRoom(ports, principal, params.job_id);
+      if (query.raw === "true") return answer(asStream(textPieces(room, { from: query.token })), "text/plain");
+      return answer(pageAsJson(await room.read({ from: query.token, maxBytes: pageBytes })), "application/json");
+    },
+  });
+}
+
+function summaryRoute<Env>(ports: LogReadingPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id/summary",
+    access: "person",
+    summary: "Say how long a job's log is and, once it is final, its SHA-256 and how long it is kept",
+    answers: { 200: { description: "the log as a whole", schema: LogSummary }, ...gone },
+    async handle({ principal, params }) {
+      const { id, project_id } = await requireReadable(ports.jobs, principal, params.job_id);
+      const { events, final } = await roomOf(ports.rooms, id).summary();
+      if (final === null) return json(200, { job_id: id, events, final } satisfies LogSummary);
+      const project = await ports.projects.find(project_id);
+      if (project === null) throw notFound();
+      const { result, bytes, sha256, closedAt } = final;
+      const closed_at = toTimestamp(closedAt);
+      const delete_at = toTimestamp(deletionDue(closedAt, project.settings.log_retention_days));
+      const whole = { result, bytes, sha256, closed_at, delete_at };
+      return json(200, { job_id: id, events, final: whole } satisfies LogSummary);
+    },
+  });
+}
+
+function textRoute<Env>(ports: LogReadingPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id/text",
+    access: "person",
+    summary: "Download a job's log as text; `ansi=strip` leaves terminal sequences out",
+    query: z.object({ ansi: z.enum(["keep", "strip"]).default("keep") }),
+    answers: downloadAnswers("text/plain", "the text"),
+    async handle({ principal, request, params: { job_id: id }, query: { ansi } }) {
+      const room = await readableRoom(ports, principal, id);
+      const position = await finalPosition(room);
+      const pieces = () => textPieces(room, { ansi });
+      const headers = downloadHeaders("text/plain", `job-${id}.log`);
+      // A log that grows is another one at each read.
+      if (position === null) return new Response(asStream(pieces()), { headers });
+      // Its size as text is known by counting alone.
+      const total = () => totalBytes(pieces());
+      return finalDownload(request, { pieces, total }, { ...headers, etag: `"${id}.${position}.${ansi}"` });
+    },
+  });
+}
+
+function eventsRoute<Env>(ports: LogReadingPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id/events",
+    access: "person",
+    summary: "Download a job's log as it is stored: one event a line; its SHA-256 is the one that the summary shows",
+    answers: downloadAnswers("application/x-ndjson", "the stored events"),
+    async handle({ principal, request, params: { job_id: id } }) {
+      const room = await readableRoom(ports, principal, id);
+      const { final } = await room.summary();
+      const pieces = () => eventPieces(room);
+      const headers = downloadHeaders("application/x-ndjson", `job-${id}.ndjson`);
+      if (final === null) return new Response(asStream(pieces()), { headers });
+      const { bytes, sha256 } = final;
+      // RFC 9530: of the whole, whatever part of it is sent.
+      const digest = { "repr-digest": `sha-256=:${toBase64(fromHex(sha256))}:` };
+      const total = async () => bytes;
+      return finalDownload(request, { pieces, total }, { ...headers, ...digest, etag: `"${sha256}"` });
+    },
+  });
+}
+
+function eventRoute<Env>(ports: LogReadingPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id/event",
+    access: "person",
+    summary: "Read the event at position `at` of a job's log",
+    query: z.object({ at: Position.transform(Number) }),
+    answers: { 200: { description: "the event; 404 where none is stored, yet or ever", schema: LogEventAt }, ...gone },
+    async handle({ principal, params, query: { at } }) {
+      const room = await readableRoom(ports, principal, params.job_id);
+      const found = eventAsJson(await room.read({ from: at, maxBytes: 1 }), at);
+      if (found === null) throw notFound();
+      return answer(found, "application/json");
+    },
+  });
+}
+
+/** What every reader of a log may be told. */
+const gone = { 410: { description: "the log was deleted (`log_deleted`)", schema: null } };
+
+async function readableRoom<Env>(
+  { jobs, rooms }: LogReadingPorts<Env>,
+  person: Person,
+  jobId: string,
+): Promise<LogRoomStub<Env>> {
+  const { id } = await requireReadable(jobs, person, jobId);
+  return roomOf(rooms, id);
+}
+
+interface Download {
+  readonly pieces: () => AsyncGenerator<Uint8Array, void>;
+  readonly total: () => Promise<number>;
+}
+
+/** A final log never changes, so its parts may be asked for one by one. */
+async function finalDownload(
+  request: Request,
+  { pieces, total }: Download,
+  own: Record<string, string> & { readonly etag: string },
+): Promise<Response> {
+  const headers = { ...own, "accept-ranges": "bytes", "cache-control": "private, no-cache" };
+  if (isKnown(request, own.etag)) return new Response(null, { status: 304, headers });
+  const asked = rangeFor(request, own.etag);
+  if (asked === null) return new Response(asStream(pieces()), { headers });
+  const bytes = await total();
+  const range = readByteRange(asked, bytes);
+  if (range === null) return new Response(asStream(pieces()), { headers });
+  if (range === "unsatisfiable") {
+    return new Response(null, { status: 416, headers: { "content-range": `bytes */${bytes}` } });
+  }
+  const { first, end } = range;
+  const partial = { ...headers, "content-range": `bytes ${first}-${end - 1}/${bytes}` };
+  return new Response(asStream(within(pieces(), range)), { status: 206, headers: partial });
+}
+
+function downloadHeaders(contentType: string, fileName: string): Record<string, string> {
+  return {
+    "content-type": `${contentType}; charset=utf-8`,
+    "content-disposition": `attachment; filename="${fileName}"`,
+  };
+}
+
+function downloadAnswers(contentType: string, what: string): Record<number, Answer> {
+  return {
+    200: { description: `${what}; with an ETag once the log is final`, schema: z.string(), contentType },
+    206: { description: "the range asked for, of a final log", schema: z.string(), contentType },
+    304: { description: "the final log, unchanged, as If-None-Match names it", schema: null },
+    ...gone,
+    416: { description: "the range begins behind the log's end", schema: null },
+  };
+}
+
+function answer(body: BodyInit, mediaType: string): Response {
+  return new Response(body, { headers: { "content-type": `${mediaType}; charset=utf-8` } });
+}
