@@ -90,7 +90,8 @@ export type AccessKeyPatch = z.infer<typeof AccessKeyPatch>;
 /** A key as it is shown: never its secret. */
 export const AccessKey = z.object({
   id: Id,
-  project_id: Id,
+  /** Null: the organization's, shared with chosen projects. */
+  project_id: Id.nullable(),
   name: Name,
   type: AccessKeyType,
   policy: KeyPolicy,
@@ -111,10 +112,31 @@ export const AccessKey = z.object({
 export type AccessKey = z.infer<typeof AccessKey>;
 export const AccessKeyList = List(AccessKey);
 
-/** What a forced delete took away, and from which unfinished jobs: those fail where they have not got the key yet. */
+/** That an organization's key is there in a project as its own keys are. */
+export const KeyShare = z.object({
+  key_id: Id,
+  project_id: Id,
+  project_name: Name,
+  shared_at: Timestamp,
+  shared_by: Id,
+});
+export type KeyShare = z.infer<typeof KeyShare>;
+export const KeyShareList = z.object({ items: z.array(KeyShare), next: z.null() });
+
+export const KeyShareCreate = z.strictObject({ project_id: Id });
+export type KeyShareCreate = z.infer<typeof KeyShareCreate>;
+
+const BrokenJob = z.object({ id: Id, name: z.string(), state: z.string() });
+
+/** What the end of a share takes away: these unfinished jobs fail where they have not got the key yet. */
+export const KeyUnsharing = z.object({ key_id: Id, project_id: Id, broken_jobs: z.array(BrokenJob) });
+export type KeyUnsharing = z.infer<typeof KeyUnsharing>;
+
+/** What a forced delete took away: from these projects, and from unfinished jobs as `KeyUnsharing` tells. */
 export const AccessKeyDeletion = z.object({
   id: Id,
-  broken_jobs: z.array(z.object({ id: Id, name: z.string(), state: z.string() })),
+  unshared: z.array(KeyShare.pick({ project_id: true, project_name: true })),
+  broken_jobs: z.array(BrokenJob),
 });
 export type AccessKeyDeletion = z.infer<typeof AccessKeyDeletion>;
 
@@ -122,6 +144,7 @@ export type AccessKeyDeletion = z.infer<typeof AccessKeyDeletion>;
 export const KeyHandOver = z.object({
   /** The job's. */
   id: Id,
+  project_id: Id,
   name: z.string(),
   first_at: Timestamp,
   last_at: Timestamp,

@@ -1,7 +1,7 @@
 /** The router, built from the route tables: one fetch function for everything, one for the cached documents. */
 import * as z from "zod";
 import { Health } from "../protocol/health.ts";
-import { accessKeyRoutes } from "./access-keys/routes.ts";
+import { accessKeyRoutes, organizationKeyRoutes } from "./access-keys/routes.ts";
 import {
   accountRoutes,
   addressProofRoutes,
@@ -92,6 +92,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...auditRoutes(env.DB),
     ...projectRoutes(services.projects),
     ...accessKeyRoutes(services.accessKeys),
+    ...organizationKeyRoutes(services.accessKeys, services.keySharing),
     ...agentTypeRoutes(services.agentTypes, services.agents),
     ...jobRoutes(services.jobs),
     ...jobChangeRoutes(services.jobChanges),

@@ -1,6 +1,7 @@
 /** The composition root: Env -> Config -> stores -> use cases. The only file that knows them all. */
 
 import { type AccessKeys, createAccessKeys } from "./access-keys/access-keys.ts";
+import { createKeySharing, type KeySharing } from "./access-keys/key-sharing.ts";
 import { type Accounts, createAccounts } from "./accounts/accounts.ts";
 import { type AddressProofs, type AddressProofsPorts, createAddressProofs } from "./accounts/address-proofs.ts";
 import { createNetworkGate, type NetworkGate } from "./accounts/network-gate.ts";
@@ -48,6 +49,7 @@ export interface Services {
   readonly tickets: SocketTickets;
   readonly projects: Projects;
   readonly accessKeys: AccessKeys;
+  readonly keySharing: KeySharing;
   readonly agentTypes: AgentTypes;
   readonly jobs: Jobs;
   readonly jobChanges: JobChanges;
@@ -111,6 +113,7 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
     tickets: createSocketTickets(base),
     projects,
     accessKeys: createAccessKeys({ ...sealed, projects }),
+    keySharing: createKeySharing({ ...sealed, projects }),
     agentTypes,
     jobs,
     jobChanges: createJobChanges(base),

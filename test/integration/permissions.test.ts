@@ -45,6 +45,7 @@ let harness: Harness;
 let world: World;
 let askers: Asker[];
 let keyId: string;
+let organizationKeyId: string;
 let jobId: string;
 
 beforeAll(async () => {
@@ -52,6 +53,7 @@ beforeAll(async () => {
   world = await createWorld(harness);
   const elsewhere = await addProject(world, "elsewhere");
   keyId = await addKey(world, "seen", { type: "string", value: "x" });
+  organizationKeyId = (await made("/api/v1/keys", noSecret())).id;
   jobId = await world.startJob();
   const { logToken } = await takeJob(world, await world.agent());
   await push(world, logToken, jobId, 0, [output("hi")]);
@@ -93,6 +95,9 @@ function fresh(base: Omit<Case, "ask">, make: () => Promise<string>): Case {
 }
 
 const made = async (path: string, body: unknown) => (await world.as(world.owner, "POST", path, body)).body;
+
+const noSecret = () => ({ name: unique(), secret: { type: "none" } });
+const organizationKey = (tail = "") => `/api/v1/keys/${organizationKeyId}${tail}`;
 
 const cases: Case[] = [
   plain("GET /api/v1/whoami", "organization.read", "own", 200, () => "/api/v1/whoami"),
@@ -219,6 +224,54 @@ const cases: Case[] = [
   fresh(
     { route: "DELETE /api/v1/projects/:project_id/keys/:key_id", action: "key.delete", scope: "here", success: 204 },
     async () => project(`/keys/${await addKey(world, unique(), { type: "none" })}`),
+  ),
+  plain("POST /api/v1/keys", "key.create", "organization", 201, () => "/api/v1/keys", noSecret),
+  plain(
+    "POST /api/v1/keys/generate",
+    "key.create",
+    "organization",
+    201,
+    () => "/api/v1/keys/generate",
+    () => ({ name: unique() }),
+  ),
+  plain("GET /api/v1/keys", "key.read", "organization", 200, () => "/api/v1/keys"),
+  plain("GET /api/v1/keys/:key_id", "key.read", "organization", 200, () => organizationKey()),
+  plain(
+    "PATCH /api/v1/keys/:key_id",
+    "key.change",
+    "organization",
+    200,
+    () => organizationKey(),
+    () => ({ policy: { forks: true } }),
+  ),
+  plain("GET /api/v1/keys/:key_id/hand-overs", "key.read", "organization", 200, () => organizationKey("/hand-overs")),
+  plain("GET /api/v1/keys/:key_id/shares", "key.read", "organization", 200, () => organizationKey("/shares")),
+  {
+    route: "POST /api/v1/keys/:key_id/shares",
+    action: "key.share",
+    scope: "organization",
+    success: 201,
+    ask: async ({ token }) => {
+      const { id } = await made("/api/v1/keys", noSecret());
+      return world.as(token, "POST", `/api/v1/keys/${id}/shares`, { project_id: world.projectId });
+    },
+  },
+  fresh(
+    {
+      route: "DELETE /api/v1/keys/:key_id/shares/:project_id",
+      action: "key.share",
+      scope: "organization",
+      success: 200,
+    },
+    async () => {
+      const { id } = await made("/api/v1/keys", noSecret());
+      await made(`/api/v1/keys/${id}/shares`, { project_id: world.projectId });
+      return `/api/v1/keys/${id}/shares/${world.projectId}`;
+    },
+  ),
+  fresh(
+    { route: "DELETE /api/v1/keys/:key_id", action: "key.delete", scope: "organization", success: 204 },
+    async () => `/api/v1/keys/${(await made("/api/v1/keys", noSecret())).id}`,
   ),
   plain(
     "POST /api/v1/agent-types",

@@ -7,7 +7,7 @@ import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 
 interface KeyRow {
   id: string;
-  project_id: string;
+  project_id: string | null;
   name: string;
   type: AccessKeyType;
   policy: string;
@@ -37,22 +37,29 @@ export interface SealedKey extends StoredKey {
   readonly sealed: Bytes | null;
 }
 
+/** Where a key belongs: a project's id, or null for the organization. */
+export type KeyScope = string | null;
+
+/** A project's own keys and the organization's that are shared with it, or the organization's own. `?1` is the scope. */
+export const inScope = `(access_keys.project_id IS ?1 OR (access_keys.project_id IS NULL AND EXISTS (
+  SELECT 1 FROM key_shares s WHERE s.key_id = access_keys.id AND s.project_id = ?1)))`;
+
 const columns = `id, project_id, name, type, policy, public_key, fingerprint, comment, revision, secret_version, secret_bytes, created_at, created_by,
   changed_at, changed_by, last_used_at, last_used_job`;
 
-export async function findKey(db: D1Database, projectId: string, id: string): Promise<AccessKey | null> {
+export async function findKey(db: D1Database, scope: KeyScope, id: string): Promise<AccessKey | null> {
   const row = await db
-    .prepare(`SELECT ${columns} FROM access_keys WHERE project_id = ? AND id = ?`)
-    .bind(projectId, id)
+    .prepare(`SELECT ${columns} FROM access_keys WHERE id = ?2 AND ${inScope}`)
+    .bind(scope, id)
     .first<KeyRow>();
   return row === null ? null : toKey(row);
 }
 
 /** What a create with this id left behind. */
-export async function findMadeKey(db: D1Database, projectId: string, id: string): Promise<Made<AccessKey> | null> {
+export async function findMadeKey(db: D1Database, scope: KeyScope, id: string): Promise<Made<AccessKey> | null> {
   const row = await db
-    .prepare(`SELECT ${columns}, request_mac FROM access_keys WHERE project_id = ? AND id = ?`)
-    .bind(projectId, id)
+    .prepare(`SELECT ${columns}, request_mac FROM access_keys WHERE project_id IS ? AND id = ?`)
+    .bind(scope, id)
     .first<KeyRow>();
   if (row === null) return null;
   return { value: toKey(row), createdBy: row.created_by, requestMac: fromBlob(row.request_mac) };
@@ -60,19 +67,19 @@ export async function findMadeKey(db: D1Database, projectId: string, id: string)
 
 export async function listKeys(
   db: D1Database,
-  query: { projectId: string; name: string | null; afterId: string; limit: number },
+  query: { scope: KeyScope; name: string | null; afterId: string; limit: number },
 ): Promise<AccessKey[]> {
   const { results } = await db
     .prepare(
       `SELECT ${columns} FROM access_keys
-       WHERE project_id = ?1 AND id > ?2 AND (?3 IS NULL OR name = ?3) ORDER BY id LIMIT ?4`,
+       WHERE ${inScope} AND id > ?2 AND (?3 IS NULL OR name = ?3) ORDER BY id LIMIT ?4`,
     )
-    .bind(query.projectId, query.afterId, query.name, query.limit)
+    .bind(query.scope, query.afterId, query.name, query.limit)
     .all<KeyRow>();
   return results.map(toKey);
 }
 
-/** The keys of these names in the project; a name that is missing from the answer does not exist there. */
+/** The keys of these names that a project has or shares; a name that is missing from the answer does not exist there. */
 export async function findKeysByName(
   db: D1Database,
   projectId: string,
@@ -80,7 +87,7 @@ export async function findKeysByName(
 ): Promise<Map<string, StoredKey>> {
   if (names.length === 0) return new Map();
   const { results } = await db
-    .prepare(`SELECT ${columns} FROM access_keys WHERE project_id = ? AND name IN (SELECT value FROM json_each(?))`)
+    .prepare(`SELECT ${columns} FROM access_keys WHERE ${inScope} AND name IN (SELECT value FROM json_each(?2))`)
     .bind(projectId, JSON.stringify(names))
     .all<KeyRow>();
   return new Map(
@@ -88,13 +95,13 @@ export async function findKeysByName(
   );
 }
 
-/** The keys that a job named when it was started, with their sealed records, by what the job calls them. */
+/** The keys that a job named when it was started and that its project still has or shares, with their sealed records, by what the job calls them. */
 export async function findKeysOfJob(db: D1Database, projectId: string, jobId: string) {
   const { results } = await db
     .prepare(
       `SELECT ${columns}, sealed, called
        FROM access_keys JOIN (SELECT key_id, name AS called FROM job_keys WHERE job_id = ?2) ON key_id = id
-       WHERE project_id = ?1`,
+       WHERE ${inScope}`,
     )
     .bind(projectId, jobId)
     .all<KeyRow & { called: string; sealed: ArrayBuffer | number[] | null }>();
@@ -149,17 +156,24 @@ export interface KeyChange {
   readonly changedAt: EpochMs;
 }
 
+/** The batch aborts unless each of these keys is still as it was read, and in the scope. */
+export function mustBeUnchanged(db: D1Database, scope: KeyScope, keys: readonly AccessKey[]): D1PreparedStatement {
+  const revisions = Object.fromEntries(keys.map(({ id, revision }) => [id, revision]));
+  return must(
+    db,
+    `SELECT 1 WHERE ?2 = (SELECT count(*) FROM access_keys JOIN json_each(?3) e
+       ON e.key = access_keys.id AND e.value = access_keys.revision WHERE ${inScope})`,
+    scope,
+    Object.keys(revisions).length,
+    JSON.stringify(revisions),
+  );
+}
+
 /** Changes a key that is still as it was read; the batch aborts where it is not. */
 export function updateKey(db: D1Database, { before, after, secret, changedAt }: KeyChange): D1PreparedStatement[] {
-  const { id, project_id: projectId, name, policy, revision, changed_by: changedBy } = after;
+  const { id, project_id: scope, name, policy, revision, changed_by: changedBy } = after;
   return [
-    must(
-      db,
-      "SELECT 1 FROM access_keys WHERE project_id = ? AND id = ? AND revision = ?",
-      projectId,
-      id,
-      before.revision,
-    ),
+    must(db, "SELECT 1 FROM access_keys WHERE project_id IS ? AND id = ? AND revision = ?", scope, id, before.revision),
     db
       .prepare("UPDATE access_keys SET name = ?, policy = ?, revision = ?, changed_at = ?, changed_by = ? WHERE id = ?")
       .bind(name, JSON.stringify(policy), revision, changedAt, changedBy, id),
@@ -182,8 +196,9 @@ export function updateKey(db: D1Database, { before, after, secret, changedAt }: 
   ];
 }
 
-export function deleteKey(db: D1Database, projectId: string, id: string): D1PreparedStatement {
-  return db.prepare("DELETE FROM access_keys WHERE project_id = ? AND id = ?").bind(projectId, id);
+/** Its shares go with it. */
+export function deleteKey(db: D1Database, scope: KeyScope, id: string): D1PreparedStatement {
+  return db.prepare("DELETE FROM access_keys WHERE project_id IS ? AND id = ?").bind(scope, id);
 }
 
 /** Remembers the last job that was handed each of these keys. */

@@ -26,8 +26,8 @@ import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
 import { type Clock, type EpochMs, toTimestamp } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
-import { findKey, findMadeKey, insertKey, listKeys, type NewKey } from "./access-keys-store.ts";
-import { changeKey, deleteKeyOf } from "./key-life.ts";
+import { findKey, findMadeKey, insertKey, type KeyScope, listKeys, type NewKey } from "./access-keys-store.ts";
+import { changeKey, deleteKeyOf, nameRefusal, scopeOf } from "./key-life.ts";
 import { decide } from "./key-policy.ts";
 import { listHandOvers, wasKeyOf } from "./key-references-store.ts";
 import { describeSecret, sealSecret, secretBytes } from "./key-secret.ts";
@@ -42,52 +42,56 @@ export interface AccessKeysPorts {
 }
 
 export interface AccessKeys {
-  create(person: Person, projectId: string, request: AccessKeyCreate): Promise<Created<AccessKey>>;
+  create(person: Person, scope: KeyScope, request: AccessKeyCreate): Promise<Created<AccessKey>>;
   /** A new Ed25519 key whose private half never leaves, but to jobs. */
-  generate(person: Person, projectId: string, request: AccessKeyGenerate): Promise<Created<AccessKey>>;
-  list(person: Person, projectId: string, name: string | null, page: Page): Promise<Listed<AccessKey>>;
-  show(person: Person, projectId: string, id: string): Promise<AccessKey>;
+  generate(person: Person, scope: KeyScope, request: AccessKeyGenerate): Promise<Created<AccessKey>>;
+  /** Of a project its own keys and those that are shared with it; of the organization its own. */
+  list(person: Person, scope: KeyScope, name: string | null, page: Page): Promise<Listed<AccessKey>>;
+  show(person: Person, scope: KeyScope, id: string): Promise<AccessKey>;
   /** @throws Fault `precondition_failed` where `revision` is given and no longer the key's. */
   change(
     person: Person,
-    projectId: string,
+    scope: KeyScope,
     id: string,
     patch: AccessKeyPatch,
     revision: number | null,
   ): Promise<AccessKey>;
-  /** @throws Fault `conflict` while an unfinished job names the key, unless forced. */
-  remove(person: Person, projectId: string, id: string, force: boolean): Promise<AccessKeyDeletion>;
+  /** @throws Fault `conflict` while the key is shared or an unfinished job names it, unless forced. */
+  remove(person: Person, scope: KeyScope, id: string, force: boolean): Promise<AccessKeyDeletion>;
   /** Would the key open for such a job? */
   judge(person: Person, projectId: string, id: string, request: KeyDecisionRequest): Promise<KeyDecision>;
   /** Which jobs were handed the key; told of a deleted one as well. */
-  handOvers(person: Person, projectId: string, id: string, since: EpochMs, page: Page): Promise<Listed<KeyHandOver>>;
+  handOvers(person: Person, scope: KeyScope, id: string, since: EpochMs, page: Page): Promise<Listed<KeyHandOver>>;
 }
 
 export function createAccessKeys(ports: AccessKeysPorts): AccessKeys {
   const { db, projects } = ports;
-  const show = async (person: Person, projectId: string, id: string) => {
-    requireMay(person, "key.read", projectId);
-    const key = await findKey(db, projectId, id);
+  const show = async (person: Person, scope: KeyScope, id: string) => {
+    requireMay(person, "key.read", scope);
+    const key = await findKey(db, scope, id);
     if (key === null) throw notFound();
     return key;
   };
   return {
     show,
-    create: (person, projectId, request) => create(ports, person, projectId, request),
-    generate: (person, projectId, request) => generate(ports, person, projectId, request),
-    async list(person, projectId, name, page) {
-      await projects.show(person, projectId);
-      requireMay(person, "key.read", projectId);
-      return paged(page, (afterId, limit) => listKeys(db, { projectId, name, afterId, limit }));
+    create: (person, scope, request) => create(ports, person, scope, request),
+    generate: (person, scope, request) => generate(ports, person, scope, request),
+    async list(person, scope, name, page) {
+      if (scope !== null) await projects.show(person, scope);
+      requireMay(person, "key.read", scope);
+      return paged(page, (afterId, limit) => listKeys(db, { scope, name, afterId, limit }));
     },
-    async change(person, projectId, id, patch, revision) {
-      const key = await show(person, projectId, id);
-      requireMay(person, "key.change", projectId);
+    // A project sees the key that it shares; to alter it takes the role where the key belongs.
+    async change(person, scope, id, patch, revision) {
+      requireMay(person, "key.change", scope);
+      const key = await show(person, scope, id);
+      requireMay(person, "key.change", key.project_id);
       return changeKey(ports, person, key, patch, revision);
     },
-    async remove(person, projectId, id, force) {
-      const key = await show(person, projectId, id);
-      requireMay(person, "key.delete", projectId);
+    async remove(person, scope, id, force) {
+      requireMay(person, "key.delete", scope);
+      const key = await show(person, scope, id);
+      requireMay(person, "key.delete", key.project_id);
       return deleteKeyOf(ports, person, key, force);
     },
     async judge(person, projectId, id, request) {
@@ -97,38 +101,38 @@ export function createAccessKeys(ports: AccessKeysPorts): AccessKeys {
       const isProtected = matchingPattern(protectedRefs(project.settings), request.ref) !== null;
       return decide(key.policy, { ...request, ref_type: refType, ref_protected: isProtected }, request.agent_type);
     },
-    async handOvers(person, projectId, keyId, since, page) {
-      requireMay(person, "key.read", projectId);
-      if (!(await wasKeyOf(db, projectId, keyId))) throw notFound();
-      return paged(page, (afterId, limit) => listHandOvers(db, { projectId, keyId, since, afterId, limit }));
+    async handOvers(person, scope, keyId, since, page) {
+      requireMay(person, "key.read", scope);
+      if (!(await wasKeyOf(db, scope, keyId))) throw notFound();
+      return paged(page, (afterId, limit) => listHandOvers(db, { scope, keyId, since, afterId, limit }));
     },
   };
 }
 
 /** The private half is made, sealed and forgotten here: nobody but a job ever gets it. */
-async function generate(ports: AccessKeysPorts, person: Person, projectId: string, request: AccessKeyGenerate) {
-  requireMay(person, "key.create", projectId);
+async function generate(ports: AccessKeysPorts, person: Person, scope: KeyScope, request: AccessKeyGenerate) {
+  requireMay(person, "key.create", scope);
   const { login, ...rest } = request;
   const private_key = await ed25519PrivateKey(ports.random(32), request.name);
   const secret = { type: "ssh", login, private_key, passphrase: "" } as const;
-  return create(ports, person, projectId, { ...rest, secret }, { generate: request });
+  return create(ports, person, scope, { ...rest, secret }, { generate: request });
 }
 
 async function create(
   ports: AccessKeysPorts,
   person: Person,
-  projectId: string,
+  scope: KeyScope,
   request: AccessKeyCreate,
   /** What a retry is known by: a key that was generated is another each time. */
   asked: unknown = request,
 ): Promise<Created<AccessKey>> {
   const { db, sealer, clock, random, projects } = ports;
-  await projects.show(person, projectId);
-  requireMay(person, "key.create", projectId);
+  if (scope !== null) await projects.show(person, scope);
+  requireMay(person, "key.create", scope);
   const now = clock();
   const key: AccessKey = {
     id: request.id ?? uuidv7(now, random),
-    project_id: projectId,
+    project_id: scope,
     name: request.name,
     type: request.secret.type,
     policy: request.policy,
@@ -150,16 +154,19 @@ async function create(
     createdAt: now,
   };
   const details = { name: key.name, type: key.type };
-  const audit = await auditRow({ action: "key.create", principal: person, projectId, keyId: key.id, details }, now);
+  const audit = await auditRow(
+    { action: "key.create", principal: person, ...scopeOf(key), keyId: key.id, details },
+    now,
+  );
   return createOnce({
     value: key,
     createdBy: person.id,
     requestMac: stored.requestMac,
     write: () => sealer.write(() => db.batch([insertKey(db, stored), insertAudit(db, audit)])),
-    find: () => findMadeKey(db, projectId, key.id),
+    find: () => findMadeKey(db, scope, key.id),
     refusal(error) {
       if (violatesUnique(error, "access_keys.id")) return taken("/id", "is in use");
-      return violatesUnique(error) ? taken("/name", "is taken by another key of this project") : error;
+      return nameRefusal(error, key) ?? error;
     },
   });
 }

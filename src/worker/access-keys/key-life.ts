@@ -4,12 +4,13 @@ import type { Person } from "../../protocol/principal.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import type { Sealer } from "../crypto/sealer.ts";
-import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
+import { isGuardFailure, refusedByTrigger, violatesUnique } from "../lib/d1.ts";
 import { Fault, notFound, refusedField, taken } from "../lib/fault.ts";
 import { type Clock, toTimestamp } from "../lib/time.ts";
 import { deleteKey, findKey, updateKey } from "./access-keys-store.ts";
 import { mustBeUnreferenced, references, referringJobs } from "./key-references-store.ts";
 import { describeSecret, sealSecret, secretBytes } from "./key-secret.ts";
+import { selectShares, sharesIn } from "./key-shares-store.ts";
 
 export interface KeyLifePorts {
   readonly db: D1Database;
@@ -50,7 +51,7 @@ export async function changeKey(
   const secret =
     given === undefined ? null : { sealed: await sealSecret(sealer, after, given), bytes: secretBytes(given) };
   const details = { fields: Object.keys(patch).join(" "), name: after.name, secret_version: after.secret_version };
-  const entry = { action: "key.change", principal: person, projectId: before.project_id, keyId: before.id } as const;
+  const entry = { action: "key.change", principal: person, ...scopeOf(before), keyId: before.id } as const;
   const audit = await auditRow({ ...entry, details }, now);
   try {
     const update = updateKey(db, { before, after, secret, changedAt: now });
@@ -63,9 +64,26 @@ export async function changeKey(
       if (fresh === before) throw crossed();
       return changeKey(ports, person, fresh, patch, revision, triesLeft - 1);
     }
-    throw violatesUnique(error) ? taken("/name", "is taken by another key of this project") : error;
+    throw nameRefusal(error, after) ?? error;
   }
   return after;
+}
+
+/** Why a name cannot be the key's, or null where an error says something else. */
+export function nameRefusal(error: unknown, { project_id: scope }: AccessKey): Fault | null {
+  if (violatesUnique(error)) {
+    return taken("/name", `is taken by another key of ${scope === null ? "the organization" : "this project"}`);
+  }
+  if (!refusedByTrigger(error, "key name taken")) return null;
+  return taken(
+    "/name",
+    scope === null ? "is taken in a project that shares the key" : "is taken by a key that this project shares",
+  );
+}
+
+/** An audit row's project, which an organization's key has none of. */
+export function scopeOf({ project_id: scope }: AccessKey): { projectId?: string } {
+  return scope === null ? {} : { projectId: scope };
 }
 
 /** @throws Fault `conflict`, naming what refers to the key, unless `force`. */
@@ -75,17 +93,21 @@ export async function deleteKeyOf(
   key: AccessKey,
   force: boolean,
 ): Promise<AccessKeyDeletion> {
-  const { id, project_id: projectId, name } = key;
+  const { id, name } = key;
   const details = { name, forced: force };
-  const audit = await auditRow({ action: "key.delete", principal: person, projectId, keyId: id, details }, clock());
+  const audit = await auditRow(
+    { action: "key.delete", principal: person, ...scopeOf(key), keyId: id, details },
+    clock(),
+  );
   try {
-    const [broken] = await db.batch([
+    const [broken, shares] = await db.batch([
       references(db, id),
+      selectShares(db, id),
       ...(force ? [] : [mustBeUnreferenced(db, id)]),
-      deleteKey(db, projectId, id),
+      deleteKey(db, key.project_id, id),
       insertAudit(db, audit),
     ]);
-    return { id, broken_jobs: referringJobs(broken) };
+    return { id, unshared: sharesIn(shares), broken_jobs: referringJobs(broken) };
   } catch (error) {
     if (isGuardFailure(error)) throw new Fault("conflict", await whatRefers(db, id));
     throw error;
@@ -95,10 +117,18 @@ export async function deleteKeyOf(
 const namedMax = 20;
 
 async function whatRefers(db: D1Database, keyId: string): Promise<string> {
-  const jobs = referringJobs(await references(db, keyId).all());
-  const named = jobs.slice(0, namedMax).map((job) => `${job.name} (${job.id})`);
-  const more = jobs.length > namedMax ? `, and ${jobs.length - namedMax} more` : "";
-  return `unfinished jobs name this key: ${named.join(", ")}${more}`;
+  const [jobs, shares] = await db.batch([references(db, keyId), selectShares(db, keyId)]);
+  const named = [
+    told("it is shared with", sharesIn(shares), (share) => share.project_name),
+    told("unfinished jobs name it:", referringJobs(jobs), (job) => `${job.name} (${job.id})`),
+  ];
+  return `the key is in use: ${named.filter((part) => part !== null).join("; ")}`;
+}
+
+function told<Item>(what: string, items: readonly Item[], name: (item: Item) => string): string | null {
+  if (items.length === 0) return null;
+  const more = items.length > namedMax ? `, and ${items.length - namedMax} more` : "";
+  return `${what} ${items.slice(0, namedMax).map(name).join(", ")}${more}`;
 }
 
 function changedSince(): Fault {

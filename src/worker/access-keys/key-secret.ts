@@ -44,7 +44,7 @@ export async function sealSecret(sealer: Sealer, key: AccessKey, secret: Secret)
 function contextOf(key: AccessKey): SealContext {
   return {
     purpose: "access_key",
-    projectId: key.project_id,
+    projectId: key.project_id ?? "",
     recordId: key.id,
     secretVersion: key.secret_version,
     type: key.type,

@@ -9,17 +9,28 @@ import {
   KeyDecision,
   KeyDecisionRequest,
   KeyHandOverList,
+  KeyShare,
+  KeyShareCreate,
+  KeyShareList,
+  KeyUnsharing,
 } from "../../protocol/access-keys.ts";
 import { Timestamp } from "../../protocol/ids.ts";
 import { Page } from "../../protocol/list.ts";
 import { Name } from "../../protocol/names.ts";
+import type { Person } from "../../protocol/principal.ts";
 import { readRevision } from "../http/if-match.ts";
 import { created, empty, json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import type { EpochMs } from "../lib/time.ts";
 import type { AccessKeys } from "./access-keys.ts";
+import type { KeyScope } from "./access-keys-store.ts";
+import type { KeySharing } from "./key-sharing.ts";
 
 export function accessKeyRoutes(keys: AccessKeys): Route[] {
+  return [...projectKeyRoutes(keys), ...moreOfKeys(keys)];
+}
+
+function projectKeyRoutes(keys: AccessKeys): Route[] {
   return [
     route({
       method: "POST",
@@ -37,7 +48,7 @@ export function accessKeyRoutes(keys: AccessKeys): Route[] {
       method: "GET",
       path: "/api/v1/projects/:project_id/keys",
       access: "person",
-      summary: "List a project's access keys, never their secrets",
+      summary: "List the access keys that a project has or shares, never their secrets",
       query: Page.extend({ name: Name.optional() }),
       answers: { 200: { description: "a page", schema: AccessKeyList } },
       handle: async ({ principal, params, query }) =>
@@ -55,17 +66,10 @@ export function accessKeyRoutes(keys: AccessKeys): Route[] {
       method: "DELETE",
       path: "/api/v1/projects/:project_id/keys/:key_id",
       access: "person",
-      summary: "Delete an access key that no unfinished job names; with force=true, one that some do",
-      query: z.object({ force: z.enum(["true", "false"]).default("false") }),
-      answers: {
-        204: { description: "deleted", schema: null },
-        200: { description: "deleted by force, and what that breaks", schema: AccessKeyDeletion },
-      },
-      async handle({ principal, params, query }) {
-        const force = query.force === "true";
-        const deletion = await keys.remove(principal, params.project_id, params.key_id, force);
-        return force ? json(200, deletion) : empty(204);
-      },
+      summary: "Delete an access key that nothing refers to; with force=true, one that is shared or in use",
+      query: Force,
+      answers: deletionAnswers,
+      handle: ({ principal, params, query }) => remove(keys, principal, params.project_id, params.key_id, query),
     }),
     route({
       method: "PATCH",
@@ -78,8 +82,27 @@ export function accessKeyRoutes(keys: AccessKeys): Route[] {
       handle: async ({ principal, params, body, request }) =>
         json(200, await keys.change(principal, params.project_id, params.key_id, body, readRevision(request))),
     }),
-    ...moreOfKeys(keys),
   ];
+}
+
+/** How a deletion is asked for and answered, wherever the key belongs. */
+const Force = z.object({ force: z.enum(["true", "false"]).default("false") });
+
+const deletionAnswers = {
+  204: { description: "deleted", schema: null },
+  200: { description: "deleted by force, and what that breaks", schema: AccessKeyDeletion },
+};
+
+async function remove(
+  keys: AccessKeys,
+  person: Person,
+  scope: KeyScope,
+  id: string,
+  query: z.infer<typeof Force>,
+): Promise<Response> {
+  const force = query.force === "true";
+  const deletion = await keys.remove(person, scope, id, force);
+  return force ? json(200, deletion) : empty(204);
 }
 
 /** Making a key here, whether one would open, and where it went. */
@@ -118,6 +141,130 @@ function moreOfKeys(keys: AccessKeys): Route[] {
         const since = Date.parse(query.since) as EpochMs;
         return json(200, await keys.handOvers(principal, params.project_id, params.key_id, since, query));
       },
+    }),
+  ];
+}
+
+/** The organization's keys, and the projects that they are shared with. */
+export function organizationKeyRoutes(keys: AccessKeys, sharing: KeySharing): Route[] {
+  return [...keyRoutes(keys), ...lifeRoutes(keys), ...shareRoutes(sharing)];
+}
+
+function keyRoutes(keys: AccessKeys): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/api/v1/keys",
+      access: "person",
+      summary: "Store an access key of the organization; no project has it until it is shared",
+      body: AccessKeyCreate,
+      answers: {
+        201: { description: "stored", schema: AccessKey },
+        200: { description: "stored before", schema: AccessKey },
+      },
+      handle: async ({ principal, body }) => created(await keys.create(principal, null, body)),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/keys/generate",
+      access: "person",
+      summary: "Make an Ed25519 key of the organization: its public half is shown, its private half goes to jobs alone",
+      body: AccessKeyGenerate,
+      answers: {
+        201: { description: "made", schema: AccessKey },
+        200: { description: "made before", schema: AccessKey },
+      },
+      handle: async ({ principal, body }) => created(await keys.generate(principal, null, body)),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/keys",
+      access: "person",
+      summary: "List the organization's access keys, never their secrets",
+      query: Page.extend({ name: Name.optional() }),
+      answers: { 200: { description: "a page", schema: AccessKeyList } },
+      handle: async ({ principal, query }) => json(200, await keys.list(principal, null, query.name ?? null, query)),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/keys/:key_id",
+      access: "person",
+      summary: "Show an access key of the organization, never its secret",
+      answers: { 200: { description: "the key", schema: AccessKey } },
+      handle: async ({ principal, params }) => json(200, await keys.show(principal, null, params.key_id)),
+    }),
+  ];
+}
+
+function lifeRoutes(keys: AccessKeys): Route[] {
+  return [
+    route({
+      method: "PATCH",
+      path: "/api/v1/keys/:key_id",
+      access: "person",
+      summary: "Rename a key of the organization, change its policy, or replace its secret, in every project at once",
+      body: AccessKeyPatch,
+      answers: { 200: { description: "the key as it is now", schema: AccessKey } },
+      handle: async ({ principal, params, body, request }) =>
+        json(200, await keys.change(principal, null, params.key_id, body, readRevision(request))),
+    }),
+    route({
+      method: "DELETE",
+      path: "/api/v1/keys/:key_id",
+      access: "person",
+      summary: "Delete a key of the organization that nothing refers to; with force=true, one that is shared or in use",
+      query: Force,
+      answers: deletionAnswers,
+      handle: ({ principal, params, query }) => remove(keys, principal, null, params.key_id, query),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/keys/:key_id/hand-overs",
+      access: "person",
+      summary: "List every job of every project that was handed a key of the organization since a time",
+      query: Page.extend({ since: Timestamp.default("1970-01-01T00:00:00.000Z") }),
+      answers: { 200: { description: "a page", schema: KeyHandOverList } },
+      handle: async ({ principal, params, query }) => {
+        const since = Date.parse(query.since) as EpochMs;
+        return json(200, await keys.handOvers(principal, null, params.key_id, since, query));
+      },
+    }),
+  ];
+}
+
+function shareRoutes(sharing: KeySharing): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/v1/keys/:key_id/shares",
+      access: "person",
+      summary: "List the projects that a key of the organization is shared with",
+      answers: { 200: { description: "all of them", schema: KeyShareList } },
+      handle: async ({ principal, params }) =>
+        json(200, { items: await sharing.list(principal, params.key_id), next: null }),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/keys/:key_id/shares",
+      access: "person",
+      summary: "Share a key of the organization with a project, in which it then behaves as the project's own",
+      body: KeyShareCreate,
+      answers: {
+        201: { description: "shared", schema: KeyShare },
+        200: { description: "shared before", schema: KeyShare },
+      },
+      handle: async ({ principal, params, body }) =>
+        created(await sharing.share(principal, params.key_id, body.project_id)),
+    }),
+    route({
+      method: "DELETE",
+      path: "/api/v1/keys/:key_id/shares/:project_id",
+      access: "person",
+      summary:
+        "Take a key of the organization from a project at once, whatever refers to it, and tell what that breaks",
+      answers: { 200: { description: "taken, and what that breaks", schema: KeyUnsharing } },
+      handle: async ({ principal, params }) =>
+        json(200, await sharing.unshare(principal, params.key_id, params.project_id)),
     }),
   ];
 }

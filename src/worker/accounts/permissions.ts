@@ -17,6 +17,7 @@ export const permissions = {
   "key.create": "manager",
   "key.change": "manager",
   "key.delete": "manager",
+  "key.share": "manager",
   "agent_type.read": "guest",
   "agent_type.create": "manager",
   "registration_token.create": "manager",

@@ -4,7 +4,7 @@
  */
 import type { AccessKey } from "../../protocol/access-keys.ts";
 import type { Job } from "../../protocol/jobs.ts";
-import { touchKeys } from "../access-keys/access-keys-store.ts";
+import { mustBeUnchanged, touchKeys } from "../access-keys/access-keys-store.ts";
 import { type AuditEntry, auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import type { Sealer } from "../crypto/sealer.ts";
@@ -24,24 +24,21 @@ export interface HandOverRecord {
   readonly maskKeyId: Bytes;
 }
 
-/** @throws Fault `not_found` where the job is no longer this claim's; `unavailable` where a twin fetch won. */
+/**
+ * @throws Fault `not_found` where the job is no longer this claim's; `unavailable` where a twin fetch won, or where a
+ *   key was changed or taken from the project since it was read: what is recorded is what leaves.
+ */
 export async function recordHandOver(
-  { db, sealer, clock }: { db: D1Database; sealer: Sealer; clock: Clock },
+  { db, sealer, clock }: { db: D1Database; sealer: Pick<Sealer, "write">; clock: Clock },
   record: HandOverRecord,
 ): Promise<void> {
   const { agentId, job, keys, identity, maskKeyId } = record;
   const now = clock();
   const rows = await Promise.all(auditEntries(record).map((entry) => auditRow(entry, now)));
+  const claim = [job.id, agentId, job.claim_number];
   const batch = [
-    must(
-      db,
-      `SELECT 1 FROM jobs WHERE id = ? AND agent_id = ? AND claim_number = ? AND state = 'running'
-         AND fetch_closed_at IS NULL AND EXISTS (
-           SELECT 1 FROM agents a WHERE a.id = jobs.agent_id AND a.disconnected_at IS NULL)`,
-      job.id,
-      agentId,
-      job.claim_number,
-    ),
+    must(db, claimStands, ...claim),
+    mustBeUnchanged(db, job.project_id, keys),
     ...rows.map((row) => insertAudit(db, row)),
     db.prepare("UPDATE jobs SET mask_key_id = ?, handed_over_at = ? WHERE id = ?").bind(maskKeyId, now, job.id),
     ...(keys.length === 0
@@ -59,7 +56,16 @@ export async function recordHandOver(
   try {
     await sealer.write(() => db.batch(batch));
   } catch (error) {
-    if (isGuardFailure(error)) throw notFound();
+    if (isGuardFailure(error)) {
+      if (
+        (await db
+          .prepare(claimStands)
+          .bind(...claim)
+          .first()) === null
+      )
+        throw notFound();
+      throw new Fault("unavailable", "an access key was just changed", { cause: error, retryAfterSeconds: 1 });
+    }
     if (violatesUnique(error, "identity_ledger.job_id")) {
       // Two fetches at once both minted; the one that lost asks again, and finds the other's row.
       throw new Fault("unavailable", "the job is being handed over", { cause: error, retryAfterSeconds: 1 });
@@ -67,6 +73,10 @@ export async function recordHandOver(
     throw error;
   }
 }
+
+const claimStands = `SELECT 1 FROM jobs WHERE id = ? AND agent_id = ? AND claim_number = ? AND state = 'running'
+  AND fetch_closed_at IS NULL AND EXISTS (
+    SELECT 1 FROM agents a WHERE a.id = jobs.agent_id AND a.disconnected_at IS NULL)`;
 
 function recordMint(db: D1Database, identity: SignedIdentity, { job, agentId }: HandOverRecord): D1PreparedStatement {
   const { mint, sub } = identity;

@@ -21,6 +21,8 @@ export const auditActions = [
   "key.create",
   "key.change",
   "key.delete",
+  "key.share",
+  "key.unshare",
   "key.unseal",
   "agent_type.create",
   "registration_token.create",

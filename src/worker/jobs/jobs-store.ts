@@ -1,6 +1,7 @@
 /** Jobs, their workflows and pipelines in D1. Every change of state is guarded by the state before it. */
 import { GitContext } from "../../protocol/git-context.ts";
 import type { Job, JobResult, JobState, LogDeletion } from "../../protocol/jobs.ts";
+import { inScope } from "../access-keys/access-keys-store.ts";
 import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob, fromHex, toHex } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
@@ -106,10 +107,10 @@ export function insertJob(
   return [
     must(
       db,
-      `SELECT 1 WHERE ?1 = (SELECT count(*) FROM access_keys
-         WHERE project_id = ?2 AND id IN (SELECT key FROM json_each(?3)))`,
-      named.length,
+      `SELECT 1 WHERE ?2 = (SELECT count(*) FROM access_keys
+         WHERE ${inScope} AND id IN (SELECT key FROM json_each(?3)))`,
       job.project_id,
+      named.length,
       keys,
     ),
     db

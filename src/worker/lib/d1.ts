@@ -18,6 +18,11 @@ export function violatesUnique(error: unknown, column = "[a-z_.]+"): boolean {
   return error instanceof Error && new RegExp(`UNIQUE constraint failed: (.*, )?${column}(,|:|$)`).test(error.message);
 }
 
+/** Whether a trigger refused a row with this word. */
+export function refusedByTrigger(error: unknown, word: string): boolean {
+  return error instanceof Error && error.message.includes(word);
+}
+
 /** Whether a row names another that does not exist. */
 export function violatesForeignKey(error: unknown): boolean {
   return error instanceof Error && error.message.includes("FOREIGN KEY constraint failed");

@@ -1,0 +1,39 @@
+/** With which projects an organization's key is shared. */
+import type { KeyShare } from "../../protocol/access-keys.ts";
+import { type EpochMs, toTimestamp } from "../lib/time.ts";
+
+interface ShareRow {
+  key_id: string;
+  project_id: string;
+  project_name: string;
+  shared_at: EpochMs;
+  shared_by: string;
+}
+
+/** For a batch; `sharesIn` reads its rows. */
+export function selectShares(db: D1Database, keyId: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT s.*, p.name AS project_name FROM key_shares s JOIN projects p ON p.id = s.project_id
+       WHERE s.key_id = ? ORDER BY p.name`,
+    )
+    .bind(keyId);
+}
+
+export function sharesIn(result: D1Result | undefined): KeyShare[] {
+  return ((result?.results ?? []) as ShareRow[]).map((row) => ({ ...row, shared_at: toTimestamp(row.shared_at) }));
+}
+
+export async function findShare(db: D1Database, keyId: string, projectId: string): Promise<KeyShare | undefined> {
+  return sharesIn(await selectShares(db, keyId).all()).find((share) => share.project_id === projectId);
+}
+
+export function insertShare(db: D1Database, share: KeyShare, sharedAt: EpochMs): D1PreparedStatement {
+  return db
+    .prepare("INSERT INTO key_shares (key_id, project_id, shared_at, shared_by) VALUES (?, ?, ?, ?)")
+    .bind(share.key_id, share.project_id, sharedAt, share.shared_by);
+}
+
+export function deleteShare(db: D1Database, keyId: string, projectId: string): D1PreparedStatement {
+  return db.prepare("DELETE FROM key_shares WHERE key_id = ? AND project_id = ?").bind(keyId, projectId);
+}
