@@ -18,9 +18,10 @@ export async function findAgentType(client: Client, nameOrId: string): Promise<A
   return found ?? missing("agent type", nameOrId);
 }
 
-export async function findKey(client: Client, projectId: string, nameOrId: string): Promise<AccessKey> {
-  if (isId(nameOrId)) return await client.keys.show(projectId, nameOrId);
-  const found = await keyNamed(client, projectId, nameOrId);
+/** `scope`: a project's id, or null for the organization. */
+export async function findKey(client: Client, scope: string | null, nameOrId: string): Promise<AccessKey> {
+  if (isId(nameOrId)) return await client.keys.show(scope, nameOrId);
+  const found = await keyNamed(client, scope, nameOrId);
   return found ?? missing("key", nameOrId);
 }
 
@@ -32,8 +33,8 @@ export async function agentTypeNamed(client: Client, name: string): Promise<Agen
   return (await all(client.agentTypes.list, { name })).find((type) => type.name === name);
 }
 
-export async function keyNamed(client: Client, projectId: string, name: string): Promise<AccessKey | undefined> {
-  const keys = await all((query) => client.keys.list(projectId, query), { name });
+export async function keyNamed(client: Client, scope: string | null, name: string): Promise<AccessKey | undefined> {
+  const keys = await all((query) => client.keys.list(scope, query), { name });
   return keys.find((key) => key.name === name);
 }
 

@@ -4,17 +4,6 @@
  */
 import type * as z from "zod";
 import {
-  AccessKey,
-  type AccessKeyCreate,
-  AccessKeyDeletion,
-  type AccessKeyGenerate,
-  AccessKeyList,
-  type AccessKeyPatch,
-  KeyDecision,
-  type KeyDecisionRequest,
-  KeyHandOverList,
-} from "../protocol/access-keys.ts";
-import {
   type ApiTokenCreate,
   ApiTokenCreated,
   ApiTokenList,
@@ -49,7 +38,9 @@ import {
   TrustExplanation,
   type TrustGenerateRequest,
 } from "../protocol/trust.ts";
+import { accessKeys } from "./access-keys.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { create, type ListQuery, list, remove } from "./resource.ts";
 import { createTransport, type Fetch, type Transport } from "./transport.ts";
 import { uuidv7 } from "./uuid.ts";
 
@@ -69,13 +60,6 @@ export interface ClientOptions {
 
 export type Client = ReturnType<typeof createClient>;
 
-/** A list's query: `limit` items of each page, or one page's cursor, or an exact name. */
-export interface ListQuery {
-  limit?: number | undefined;
-  cursor?: string | undefined;
-  name?: string | undefined;
-}
-
 export function createClient(options: ClientOptions) {
   const transport = createTransport({
     baseUrl: options.baseUrl,
@@ -94,7 +78,7 @@ export function createClient(options: ClientOptions) {
     whoami: () => transport.json(WhoAmI, { method: "GET", path: "/api/v1/whoami" }),
     tokens: tokens(transport, newId),
     projects: projects(transport, newId),
-    keys: keys(transport, newId),
+    keys: accessKeys(transport, newId),
     identityProfiles: identityProfiles(transport, newId),
     signingKeys: {
       slots: () => transport.json(SigningSlots, { method: "GET", path: "/api/v1/signing-keys" }),
@@ -156,34 +140,6 @@ function projects(transport: Transport, newId: () => string) {
     /** With `revision`, only if nobody changed it since. */
     change: (id: string, body: z.input<typeof ProjectPatch>, revision?: number) =>
       transport.json(Project, { method: "PATCH", path: `${path}/${id}`, body, ifMatch: revision?.toString() }),
-  };
-}
-
-function keys(transport: Transport, newId: () => string) {
-  const path = (projectId: string) => `/api/v1/projects/${projectId}/keys`;
-  return {
-    create: (projectId: string, body: z.input<typeof AccessKeyCreate>) =>
-      create(transport, AccessKey, path(projectId), body, newId),
-    list: (projectId: string, query?: ListQuery) => list(transport, AccessKeyList, path(projectId), query),
-    generate: (projectId: string, body: z.input<typeof AccessKeyGenerate>) =>
-      create(transport, AccessKey, `${path(projectId)}/generate`, body, newId),
-    show: (projectId: string, id: string) =>
-      transport.json(AccessKey, { method: "GET", path: `${path(projectId)}/${id}` }),
-    /** With `revision`, only if nobody changed it since. */
-    change: (projectId: string, id: string, body: z.input<typeof AccessKeyPatch>, revision?: number) =>
-      transport.json(AccessKey, {
-        method: "PATCH",
-        path: `${path(projectId)}/${id}`,
-        body,
-        ifMatch: revision?.toString(),
-      }),
-    delete: (projectId: string, id: string) => remove(transport, `${path(projectId)}/${id}`),
-    forceDelete: (projectId: string, id: string) =>
-      transport.json(AccessKeyDeletion, { method: "DELETE", path: `${path(projectId)}/${id}?force=true` }),
-    judge: (projectId: string, id: string, body: z.input<typeof KeyDecisionRequest>) =>
-      transport.json(KeyDecision, { method: "POST", path: `${path(projectId)}/${id}/decision`, body }),
-    handOvers: (projectId: string, id: string, query?: ListQuery & { since?: string }) =>
-      list(transport, KeyHandOverList, `${path(projectId)}/${id}/hand-overs`, query),
   };
 }
 
@@ -260,30 +216,6 @@ export async function all<Item>(page: (query: ListQuery) => Promise<Listed<Item>
     cursor = answer.next ?? undefined;
   } while (cursor !== undefined);
   return items;
-}
-
-function create<Schema extends z.ZodType>(
-  transport: Transport,
-  schema: Schema,
-  path: string,
-  body: { id?: string | undefined },
-  newId: () => string,
-): Promise<z.output<Schema>> {
-  const named = { ...body, id: body.id ?? newId() };
-  return transport.json(schema, { method: "POST", path, body: named, repeatable: true });
-}
-
-function list<Schema extends z.ZodType>(
-  transport: Transport,
-  schema: Schema,
-  path: string,
-  query: ListQuery | undefined,
-): Promise<z.output<Schema>> {
-  return transport.json(schema, { method: "GET", path, query: { ...query } });
-}
-
-async function remove(transport: Transport, path: string): Promise<void> {
-  await transport.text({ method: "DELETE", path });
 }
 
 function sealing(transport: Transport) {

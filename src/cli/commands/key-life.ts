@@ -11,12 +11,9 @@ import {
   policyOf,
   secretOf,
 } from "../key-options.ts";
+import { addKeyScopeOptions, type KeyScopeOptions, keyScope } from "../key-scope.ts";
 import { gitRef, wholeNumber } from "../options.ts";
 import { findKey, findProject, isId } from "../resolve.ts";
-
-interface InProject {
-  project: string;
-}
 
 export function addKeyLifeCommands(key: Command, cli: Cli): void {
   addChange(key, cli);
@@ -26,37 +23,37 @@ export function addKeyLifeCommands(key: Command, cli: Cli): void {
 }
 
 function commandOnKey(key: Command, name: string, description: string): Command {
-  return key
-    .command(name)
-    .description(description)
-    .argument("<key>", "name or id")
-    .requiredOption("--project <project>", "name or id");
+  return addKeyScopeOptions(key.command(name).description(description).argument("<key>", "name or id"));
 }
 
-async function named(cli: Cli, name: string, options: InProject) {
+async function named(cli: Cli, name: string, options: KeyScopeOptions) {
   const { client } = await connect(cli);
-  const project = await findProject(client, options.project);
-  return { client, project, key: await findKey(client, project.id, name) };
+  const scope = await keyScope(client, options);
+  return { client, scope, key: await findKey(client, scope, name) };
 }
 
 function addChange(key: Command, cli: Cli): void {
   const command = commandOnKey(key, "change", "rename a key, give it a new policy as a whole, or replace its secret")
     .option("--name <name>", "its new name; jobs that were started under the old one still get it")
     .option("--revision <n>", "only if this is still its revision", wholeNumber)
-    .action(async (name: string, options: InProject & Material & Policy & { name?: string; revision?: number }) => {
-      const { client, project, key: found } = await named(cli, name, options);
-      const policy = policyOf(options);
-      const patch = {
-        ...(options.name === undefined ? {} : { name: options.name }),
-        ...(Object.keys(policy).length === 0 ? {} : { policy }),
-        ...(hasMaterial(options) ? { secret: await secretOf(cli, found.type, options) } : {}),
-      };
-      if (Object.keys(patch).length === 0) throw new UsageError("say what to change: --name, a policy, or a secret");
-      const changed = await client.keys.change(project.id, found.id, patch, options.revision);
-      if (cli.globals().json) cli.output.json(changed);
-      else
-        cli.output.line(`changed key ${changed.name}: revision ${changed.revision}, secret ${changed.secret_version}`);
-    });
+    .action(
+      async (name: string, options: KeyScopeOptions & Material & Policy & { name?: string; revision?: number }) => {
+        const { client, scope, key: found } = await named(cli, name, options);
+        const policy = policyOf(options);
+        const patch = {
+          ...(options.name === undefined ? {} : { name: options.name }),
+          ...(Object.keys(policy).length === 0 ? {} : { policy }),
+          ...(hasMaterial(options) ? { secret: await secretOf(cli, found.type, options) } : {}),
+        };
+        if (Object.keys(patch).length === 0) throw new UsageError("say what to change: --name, a policy, or a secret");
+        const changed = await client.keys.change(scope, found.id, patch, options.revision);
+        if (cli.globals().json) cli.output.json(changed);
+        else
+          cli.output.line(
+            `changed key ${changed.name}: revision ${changed.revision}, secret ${changed.secret_version}`,
+          );
+      },
+    );
   addPolicyOptions(addMaterialOptions(command));
 }
 
@@ -66,23 +63,32 @@ function hasMaterial({ privateKey, passwordFile, valueFile }: Material): boolean
 
 function addDelete(key: Command, cli: Cli): void {
   commandOnKey(key, "delete", "delete a key, for ever")
-    .option("--force", "even while unfinished jobs name it: they are named, and fail unless they have it already")
-    .action(async (name: string, options: InProject & { force?: boolean }) => {
-      const { client, project, key: found } = await named(cli, name, options);
-      if (!options.force) await client.keys.delete(project.id, found.id);
-      const broken = options.force ? (await client.keys.forceDelete(project.id, found.id)).broken_jobs : [];
-      if (cli.globals().json) return cli.output.json({ deleted: found.id, broken_jobs: broken });
+    .option("--force", "even while it is shared or in use: jobs that have not got it yet are named, and fail")
+    .action(async (name: string, options: KeyScopeOptions & { force?: boolean }) => {
+      const { client, scope, key: found } = await named(cli, name, options);
+      const nothing = { unshared: [], broken_jobs: [] };
+      if (!options.force) await client.keys.delete(scope, found.id);
+      const gone = options.force ? await client.keys.forceDelete(scope, found.id) : nothing;
+      const { unshared, broken_jobs } = gone;
+      if (cli.globals().json) return cli.output.json({ deleted: found.id, unshared, broken_jobs });
       cli.output.line(`deleted key ${found.name}`);
-      for (const job of broken) cli.output.line(`breaks ${job.state} job ${job.name} ${job.id}`);
+      for (const project of unshared) cli.output.line(`taken from project ${project.project_name}`);
+      for (const job of broken_jobs) cli.output.line(`breaks ${job.state} job ${job.name} ${job.id}`);
     });
 }
 
 function addDecide(key: Command, cli: Cli): void {
-  commandOnKey(key, "decide", "say whether a key would open for a job on a ref, and why; exit code 1 where not")
+  key
+    .command("decide")
+    .description("say whether a key would open for a job on a ref, and why; exit code 1 where not")
+    .argument("<key>", "name or id")
+    .requiredOption("--project <project>", "name or id of the job's project")
     .requiredOption("--ref <ref>", "refs/heads/… or refs/tags/…", gitRef)
     .requiredOption("--on <type>", "name of the agent type that would run it")
-    .action(async (name: string, options: InProject & { ref: string; on: string }) => {
-      const { client, project, key: found } = await named(cli, name, options);
+    .action(async (name: string, options: { project: string; ref: string; on: string }) => {
+      const { client } = await connect(cli);
+      const project = await findProject(client, options.project);
+      const found = await findKey(client, project.id, name);
       const decision = await client.keys.judge(project.id, found.id, { ref: options.ref, agent_type: options.on });
       if (cli.globals().json) cli.output.json(decision);
       else cli.output.line(decision.explanation);
@@ -93,12 +99,12 @@ function addDecide(key: Command, cli: Cli): void {
 function addHandOvers(key: Command, cli: Cli): void {
   commandOnKey(key, "hand-overs", "every job that was handed a key; by id, even a deleted one's")
     .option("--since <time>", "such as 2026-11-20 or 2026-11-20T18:10:13Z (default: ever)", since)
-    .action(async (name: string, options: InProject & { since?: string }) => {
+    .action(async (name: string, options: KeyScopeOptions & { since?: string }) => {
       const { client } = await connect(cli);
-      const project = await findProject(client, options.project);
-      const id = isId(name) ? name : (await findKey(client, project.id, name)).id;
+      const scope = await keyScope(client, options);
+      const id = isId(name) ? name : (await findKey(client, scope, name)).id;
       const from = options.since === undefined ? {} : { since: options.since };
-      const jobs = await all((query) => client.keys.handOvers(project.id, id, { ...query, ...from }));
+      const jobs = await all((query) => client.keys.handOvers(scope, id, { ...query, ...from }));
       if (cli.globals().json) return cli.output.json(jobs);
       const rows = jobs.map((job) => [job.id, job.first_at, job.last_at, String(job.times), job.name]);
       cli.output.table(["JOB", "FIRST", "LAST", "TIMES", "NAME"], rows);

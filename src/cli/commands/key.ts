@@ -11,34 +11,41 @@ import {
   policyOf,
   secretOf,
 } from "../key-options.ts";
-import { findProject } from "../resolve.ts";
+import { addKeyScopeOptions, type KeyScopeOptions, keyScope } from "../key-scope.ts";
 import { addKeyLifeCommands } from "./key-life.ts";
+import { addKeyShareCommands } from "./key-share.ts";
 
 export function addKeyCommands(program: Command, cli: Cli): void {
   const key = program.command("key").description("access keys: sealed, and handed only to jobs that fit their policy");
   addCreate(key, cli);
   addGenerate(key, cli);
-  key
+  addList(key, cli);
+  addKeyLifeCommands(key, cli);
+  addKeyShareCommands(key, cli);
+}
+
+function addList(key: Command, cli: Cli): void {
+  const command = key
     .command("list")
-    .description("a project's keys, never their secrets")
-    .requiredOption("--project <project>", "name or id")
-    .action(async (options: { project: string }) => {
+    .description("the keys that a project has or shares, or the organization's; never their secrets")
+    .action(async (options: KeyScopeOptions) => {
       const { client } = await connect(cli);
-      const project = await findProject(client, options.project);
-      const keys = await all((query) => client.keys.list(project.id, query));
+      const scope = await keyScope(client, options);
+      const keys = await all((query) => client.keys.list(scope, query));
       if (cli.globals().json) return cli.output.json(keys);
       const rows = keys.map((found) => [
         found.name,
         found.type,
+        found.project_id === null ? "organization" : "project",
         refsOf(found),
         found.last_used_at ?? "never",
         found.fingerprint ?? "",
         found.comment ?? "",
         found.id,
       ]);
-      cli.output.table(["NAME", "TYPE", "REFS", "LAST USED", "FINGERPRINT", "COMMENT", "ID"], rows);
+      cli.output.table(["NAME", "TYPE", "OF", "REFS", "LAST USED", "FINGERPRINT", "COMMENT", "ID"], rows);
     });
-  addKeyLifeCommands(key, cli);
+  addKeyScopeOptions(command);
 }
 
 function addCreate(key: Command, cli: Cli): void {
@@ -46,17 +53,19 @@ function addCreate(key: Command, cli: Cli): void {
     .command("create")
     .description("seal a key")
     .argument("<name>")
-    .requiredOption("--project <project>", "name or id")
     .addOption(new Option("--type <type>", "what it is").choices(AccessKeyType.options).makeOptionMandatory())
-    .action(async (name: string, options: Material & { type: AccessKeyType } & Policy & { project: string }) => {
+    .action(async (name: string, options: Material & { type: AccessKeyType } & Policy & KeyScopeOptions) => {
       const secret = await secretOf(cli, options.type, options);
       const { client } = await connect(cli);
-      const project = await findProject(client, options.project);
-      const made = await client.keys.create(project.id, { name, secret, policy: policyOf(options) });
+      const made = await client.keys.create(await keyScope(client, options), {
+        name,
+        secret,
+        policy: policyOf(options),
+      });
       if (cli.globals().json) cli.output.json(made);
       else cli.output.line(`sealed key ${made.name} (${made.type}) ${made.id}`);
     });
-  addPolicyOptions(addMaterialOptions(command));
+  addPolicyOptions(addMaterialOptions(addKeyScopeOptions(command)));
 }
 
 function addGenerate(key: Command, cli: Cli): void {
@@ -64,17 +73,15 @@ function addGenerate(key: Command, cli: Cli): void {
     .command("generate")
     .description("make an Ed25519 key: prints its public half; its private half goes to jobs alone")
     .argument("<name>")
-    .requiredOption("--project <project>", "name or id")
     .option("--login <login>", "the login, which is not secret")
-    .action(async (name: string, options: Policy & { project: string; login?: string }) => {
+    .action(async (name: string, options: Policy & KeyScopeOptions & { login?: string }) => {
       const { client } = await connect(cli);
-      const project = await findProject(client, options.project);
       const body = { name, login: options.login ?? "", policy: policyOf(options) };
-      const made = await client.keys.generate(project.id, body);
+      const made = await client.keys.generate(await keyScope(client, options), body);
       if (cli.globals().json) cli.output.json(made);
       else cli.output.line(`${made.public_key} ${made.name}`);
     });
-  addPolicyOptions(command);
+  addPolicyOptions(addKeyScopeOptions(command));
 }
 
 function refsOf(key: AccessKey): string {
