@@ -104,6 +104,23 @@ describe.runIf(runs)("behind a proxy", () => {
       expect(tooLarge.status).toBe(413);
     });
 
+    it("the issuer's host is known however it is written, and no other is served", async () => {
+      const statusOf = async (asked: string, path = "/api/v1/whoami") =>
+        (await front(name).send({ path, headers: { host: asked, authorization: `Bearer ${world.owner}` } })).status;
+      for (const same of [host, host.toUpperCase(), `${host}:443`])
+        expect([same, await statusOf(same)]).toEqual([same, 200]);
+      for (const scheme of ["https", "http"])
+        expect(await statusOf(host, `${scheme}://${host}/api/v1/whoami`)).toBe(200);
+      // The seed's Apache asks by a loopback name of its own, whatever it was asked by.
+      const forOthers = name === "apache-seed.conf" ? 200 : 421;
+      for (const other of [`${host}.`, `${host}:8443`, "evil.example"]) {
+        expect([other, await statusOf(other)]).toEqual([other, forOthers]);
+      }
+      // RFC 9112 section 3.2.2 has the request line count; nginx hands Host on, HAProxy wants both to agree.
+      const disagreeing = { nginx: 200, apache: forOthers, haproxy: 400 }[name.split(/[-.]/)[0] ?? ""];
+      expect(await statusOf(host, "https://evil.example/api/v1/whoami")).toBe(disagreeing);
+    });
+
     it("no SQL explorer answers, whatever Host is asked for", async () => {
       const sql = JSON.stringify({ sql: "SELECT name FROM projects" });
       for (const asked of ["localhost", "127.0.0.1", host]) {
@@ -111,6 +128,8 @@ describe.runIf(runs)("behind a proxy", () => {
           "/cdn-cgi/explorer/api/d1/database",
           "/cdn-cgi/explorer/api/d1/database/DB/raw",
           "/cdn-cgi/mf/scheduled",
+          "/%63dn-cgi/explorer/api/d1/database",
+          `http://${asked}/cdn-cgi/explorer/api/d1/database`,
         ]) {
           const headers = { host: asked, "content-type": "application/json", "content-length": String(sql.length) };
           for (const method of ["GET", "POST"]) {

@@ -32,21 +32,23 @@ interface Proxy {
   upgrade?: string;
   cdnCgi?: string;
   tls?: string;
+  /** What the server for plain HTTP does. */
+  plain?: string;
 }
 
 /** An nginx of this test, on free ports of loopback. */
-async function nginx({ upgrade = upgradeLines, cdnCgi = closed, tls = "TLSv1.2 TLSv1.3" }: Proxy) {
+async function nginx({ upgrade = upgradeLines, cdnCgi = closed, tls = "TLSv1.2 TLSv1.3", plain }: Proxy) {
   const [port, httpPort] = [await freePort(), await freePort()];
+  const toWorker = `proxy_pass http://${new URL(harness.url).host}; proxy_set_header Host $proxy_host;`;
   const servers = `
-  server { listen 127.0.0.1:${httpPort}; return 308 https://localhost:${port}$request_uri; }
+  server { listen 127.0.0.1:${httpPort}; ${plain ?? `return 308 https://localhost:${port}$request_uri;`} }
   server {
     listen 127.0.0.1:${port} ssl;
     ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/privkey.pem;
     ssl_protocols ${tls}; ssl_ciphers DEFAULT:@SECLEVEL=0;
     ${cdnCgi}
-    location / { proxy_pass http://${new URL(harness.url).host}; proxy_set_header Host $proxy_host;
-      proxy_set_header X-Forwarded-Proto https; }
-    location /api/ws { proxy_pass http://${new URL(harness.url).host}; proxy_set_header Host $proxy_host; ${upgrade} }
+    location / { ${toWorker} proxy_set_header X-Forwarded-Proto https; }
+    location /api/ws { ${toWorker} ${upgrade} }
   }`;
   stops.push(await startNginx(servers, join(folder, String(port)), port));
   const ca = readFileSync(join(folder, "cert.pem"), "utf8");
@@ -79,8 +81,24 @@ it("is red where the proxy drops Upgrade, with a ticket and without", async () =
 });
 
 it("is red where the proxy forwards /cdn-cgi/", async () => {
-  const [found, ...more] = unwell(await diagnose(await nginx({ cdnCgi: "" })));
-  expect([found?.slice(0, 2), more]).toEqual([["/cdn-cgi/", "failure"], []]);
+  const findings = await diagnose(await nginx({ cdnCgi: "" }));
+  expect(unwell(findings)).toEqual([["/cdn-cgi/", "failure", "the proxy forwards /cdn-cgi/"]]);
+});
+
+it("is red where something answers below /cdn-cgi/, as a development tool's SQL explorer does", async () => {
+  const findings = await diagnose(await nginx({ cdnCgi: "location ^~ /cdn-cgi/ { return 200 tables; }" }));
+  expect(unwell(findings)).toEqual([
+    ["/cdn-cgi/", "failure", "something answers there with 200: a database may lie open"],
+  ]);
+});
+
+it("is red where the API is served over plain HTTP too, and where HSTS is taken away", async () => {
+  const toWorker = `location / { proxy_pass http://${new URL(harness.url).host}; proxy_set_header Host $proxy_host; }`;
+  const hidden = `${closed} proxy_hide_header Strict-Transport-Security;`;
+  expect(unwell(await diagnose(await nginx({ plain: toWorker, cdnCgi: hidden })))).toEqual([
+    ["redirect", "failure", "the API answers over plain HTTP"],
+    ["HSTS", "failure", "no Strict-Transport-Security"],
+  ]);
 });
 
 it("is red where TLS 1.1 is accepted", async () => {

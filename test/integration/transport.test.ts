@@ -230,6 +230,17 @@ describe("where ISSUER is a public https origin", () => {
     expect(answer.status).toBe(403);
   });
 
+  it.each(["TLSv1", "TLSv1.1"])(
+    "%s is refused where Cloudflare tells of it, and TLS 1.2 is not",
+    async (tlsVersion) => {
+      const over = (version: string) =>
+        harness.dispatch(`https://${host}/api/health`, { cf: { tlsVersion: version } } as RequestInit);
+      const refused = await over(tlsVersion);
+      expect([refused.status, await refused.json()]).toMatchObject([403, { code: "insecure_transport" }]);
+      expect((await over("TLSv1.2")).status).toBe(200);
+    },
+  );
+
   it("encrypted requests are answered, under the issuer's host alone", async () => {
     expect((await call(harness, null, "GET", `https://${host}/api/health`)).status).toBe(200);
     expect((await call(harness, world.owner, "GET", `https://${host}/api/v1/projects`)).status).toBe(200);
