@@ -4,7 +4,7 @@
  * understood here demands nothing.
  */
 import type { ASTNode } from "@marcbachmann/cel-js";
-import { childrenOf } from "./cel.ts";
+import { childrenOf } from "./cel-cost.ts";
 import { reachOf } from "./cel-pattern.ts";
 
 /** What holds the claims, and what the names of Google's attributes stand for. */

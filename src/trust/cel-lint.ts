@@ -1,7 +1,7 @@
 /** What is unsafe in a condition over claims, in Google's and Kubernetes' expressions. */
 import type { ASTNode } from "@marcbachmann/cel-js";
 import type { TrustFinding } from "../protocol/trust.ts";
-import { childrenOf } from "./cel.ts";
+import { childrenOf } from "./cel-cost.ts";
 import {
   attributeIn,
   type ClaimNames,

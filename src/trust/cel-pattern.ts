@@ -35,7 +35,11 @@ function unescaped(text: string): string {
 /** `^a$|^b$`: a `|` outside of groups, past which neither end holds. */
 function hasOpenAlternative(pattern: string): boolean {
   let depth = 0;
-  for (const [token] of pattern.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|[\s\S]/g)) {
+  let isClass = false;
+  for (const [token] of pattern.matchAll(/\\.|[\s\S]/g)) {
+    if (token === "[") isClass = true;
+    else if (token === "]") isClass = false;
+    if (isClass) continue;
     if (token === "(") depth++;
     if (token === ")") depth--;
     if (token === "|" && depth === 0) return true;

@@ -4,6 +4,8 @@
  */
 import { type ASTNode, Environment, ParseError } from "@marcbachmann/cel-js";
 import type { TrustResult } from "../protocol/trust.ts";
+import { type CelSizes, childrenOf, costOf, sizesOf } from "./cel-cost.ts";
+import type { Effort } from "./effort.ts";
 import { PolicyError, placeOf } from "./policy-error.ts";
 
 export type CelValue =
@@ -21,30 +23,42 @@ export interface CelDialect {
   readonly optionals: boolean;
 }
 
-const macros = new Set(["all", "exists", "exists_one", "map", "filter"]);
-/** A text that a pattern is tried on, at most. */
-const regexInputMax = 2048;
+/** What an expression looks at, made once for all that look at it. */
+export interface CelContext {
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly sizes: CelSizes;
+}
+
+/** Whole numbers are CEL's int; JavaScript's numbers would be doubles, which ints are not compared with. */
+export function celContext(context: Readonly<Record<string, unknown>>): CelContext {
+  const values = Object.fromEntries(Object.entries(context).map(([name, value]) => [alias(name), celValue(value)]));
+  return { values, sizes: sizesOf(Object.values(context)) };
+}
 
 /**
  * @param at where the expression stands, for a refusal.
+ * @param effort of all that is evaluated for one answer.
  * @throws PolicyError for an expression that does not parse.
  */
 export function evaluateCel(
   expression: string,
-  context: Readonly<Record<string, unknown>>,
+  { values, sizes }: CelContext,
   dialect: CelDialect,
   at: string,
+  effort: Effort,
 ): CelValue {
   const environment = environmentOf(dialect);
   const parsed = parse(environment, expression, at);
   if (parsed === null) return { kind: "unknown", why: tooLarge };
-  const costly = costOf(parsed.ast, context);
+  const costly = costOf(parsed.ast, sizes, effort);
   if (costly !== null) return { kind: "unknown", why: costly };
-  const checked = parsed.check();
-  if (!checked.valid) return { kind: "unknown", why: firstLine(checked.error?.message ?? "is not understood here") };
   try {
-    return { kind: "value", value: parsed(celContext(context)) };
+    const checked = parsed.check();
+    if (!checked.valid) return { kind: "unknown", why: firstLine(checked.error?.message ?? "is not understood here") };
+    return { kind: "value", value: parsed(values) };
   } catch (error) {
+    // The library ran out of stack, or of room for a text: the cloud need not.
+    if (error instanceof RangeError) return { kind: "unknown", why: tooLarge };
     return { kind: "error", why: firstLine(error instanceof Error ? error.message : String(error)) };
   }
 }
@@ -81,6 +95,7 @@ function parse(environment: Environment, expression: string, at: string) {
     rename(parsed.ast);
     return parsed;
   } catch (error) {
+    if (error instanceof RangeError) return null;
     if (!(error instanceof ParseError)) throw error;
     if (error.code === "limit_exceeded") return null;
     const place = placeOf(expression, error.range?.start ?? 0);
@@ -112,11 +127,6 @@ export function extractByTemplate(value: string, template: string): string {
   return end < 0 ? "" : value.slice(from, end);
 }
 
-/** Whole numbers are CEL's int; JavaScript's numbers would be doubles, which ints are not compared with. */
-function celContext(context: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(context).map(([name, value]) => [alias(name), celValue(value)]));
-}
-
 function celValue(value: unknown): unknown {
   if (typeof value === "number") return Number.isSafeInteger(value) ? BigInt(value) : value;
   if (Array.isArray(value)) return value.map(celValue);
@@ -125,66 +135,6 @@ function celValue(value: unknown): unknown {
     return new Map(Object.entries(value).map(([name, each]) => [name, celValue(each)]));
   }
   return value;
-}
-
-/** Why an expression is not evaluated, or null. */
-function costOf(tree: ASTNode, context: Readonly<Record<string, unknown>>): string | null {
-  let why: string | null = null;
-  walk(tree, 0, (node, macroDepth) => {
-    if (macroDepth > 1) why = "comprehensions within comprehensions are not evaluated here";
-    const call = matchesCall(node);
-    if (call === null) return;
-    const isCheap = isMember(call.on) && isSimpleRegex(call.pattern) && !hasLongText(context);
-    if (!isCheap) why = "matches() with this pattern, or on this text, is not evaluated here";
-  });
-  return why;
-}
-
-/** `assertion.ref` or `assertion['ref']`: as long as the claim, and not put together. */
-function isMember(node: ASTNode | undefined): boolean {
-  return (node?.op === "." || node?.op === "[]") && node.args[0].op === "id";
-}
-
-function hasLongText(value: unknown): boolean {
-  if (typeof value === "string") return value.length > regexInputMax;
-  return typeof value === "object" && value !== null && Object.values(value).some(hasLongText);
-}
-
-function walk(node: ASTNode, macroDepth: number, visit: (node: ASTNode, macroDepth: number) => void): void {
-  const inner = node.op === "rcall" && macros.has(node.args[0]) ? macroDepth + 1 : macroDepth;
-  visit(node, inner);
-  for (const child of childrenOf(node)) walk(child, inner, visit);
-}
-
-export function childrenOf(node: ASTNode): ASTNode[] {
-  const found: ASTNode[] = [];
-  const collect = (value: unknown): void => {
-    if (Array.isArray(value)) for (const each of value) collect(each);
-    else if (isNode(value)) found.push(value);
-  };
-  collect(node.args);
-  return found;
-}
-
-function isNode(value: unknown): value is ASTNode {
-  return typeof value === "object" && value !== null && "op" in value && "args" in value;
-}
-
-/** A call of `matches`: on what, and its literal pattern, "" (which is not simple) for one that is computed. */
-function matchesCall(node: ASTNode): { on: ASTNode | undefined; pattern: string } | null {
-  if (node.op !== "rcall" || node.args[0] !== "matches") return null;
-  const [, on, [pattern]] = node.args;
-  return { on, pattern: pattern?.op === "value" && typeof pattern.args === "string" ? pattern.args : "" };
-}
-
-/**
- * RE2's language and JavaScript's agree here, and no pattern explodes: no group is repeated, nothing looks around or
- * back, and no more than two characters are repeated or optional, or one where the pattern may begin anywhere.
- */
-function isSimpleRegex(pattern: string): boolean {
-  if (pattern === "" || /\(\?|\)[*+?]|\\[^.\\/$^*+?()[\]{}|dw-]|\[\[|\{/.test(pattern)) return false;
-  const repeated = pattern.replace(/\\./g, "").match(/[*+?]/g)?.length ?? 0;
-  return repeated <= (pattern.startsWith("^") && !pattern.includes("|") ? 2 : 1);
 }
 
 function firstLine(text: string): string {

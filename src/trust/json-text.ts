@@ -2,9 +2,7 @@
  * JSON as IAM takes it (RFC 8259, strictly, no name twice), with the place of what is wrong: JSON.parse takes the
  * last of two members of one name, so that a policy would be explained that the cloud never saw.
  */
-import { PolicyError, placeOf } from "./policy-error.ts";
-
-const depthMax = 64;
+import { depthMax, PolicyError, placeOf, tooDeep } from "./policy-error.ts";
 
 /** @throws PolicyError naming line and column. */
 export function parseJsonText(text: string): unknown {
@@ -23,9 +21,9 @@ class JsonReader {
   }
 
   value(depth: number): unknown {
-    if (depth > depthMax) this.#refuse("is nested too deeply");
     this.#blanks();
     const next = this.#text[this.#at];
+    if (depth >= depthMax && (next === "{" || next === "[")) this.#refuse(tooDeep);
     if (next === "{") return this.#object(depth);
     if (next === "[") return this.#array(depth);
     if (next === '"') return this.#string();

@@ -17,3 +17,13 @@ export function placeOf(text: string, offset: number): string {
   const before = text.slice(0, offset).split("\n");
   return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
 }
+
+/** No policy is nested so deeply, and what reads one descends into it. */
+export const depthMax = 64;
+export const tooDeep = `is nested too deeply: ${depthMax} levels are read`;
+
+/** Whether lists and maps stand in one another more than `depthMax` times; descends no further than that. */
+export function isTooDeep(value: unknown, depth = 0): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return depth >= depthMax || Object.values(value).some((each) => isTooDeep(each, depth + 1));
+}

@@ -1,7 +1,7 @@
 /** The claims of a pasted token, and what every verifier asks of them first. Signatures are not looked at here. */
 import type { TokenClaims, TrustCheck } from "../protocol/trust.ts";
 import { resultOf } from "./logic.ts";
-import { PolicyError } from "./policy-error.ts";
+import { isTooDeep, PolicyError, tooDeep } from "./policy-error.ts";
 
 /** Seconds since the epoch. */
 export type Seconds = number;
@@ -20,6 +20,13 @@ export function claimsOfJwt(jwt: string): TokenClaims {
     // Not quoted: a token is a secret while it lives.
   }
   throw new PolicyError("token", "is no JWT: its second part is no JSON object in base64url");
+}
+
+/** @throws PolicyError for claims that nothing could descend into. */
+export function refuseDeepClaims(claims: TokenClaims): TokenClaims {
+  const deep = Object.entries(claims).find(([, value]) => isTooDeep(value));
+  if (deep !== undefined) throw new PolicyError("token", `its claim ${JSON.stringify(deep[0])} ${tooDeep}`);
+  return claims;
 }
 
 /** A claim as text, where it is text. */
@@ -134,8 +141,15 @@ export function issuerCheck(at: string, expected: string, claims: TokenClaims): 
   };
 }
 
+/** Without the slashes at its end. */
+export function withoutSlash(url: string): string {
+  let end = url.length;
+  while (url[end - 1] === "/") end--;
+  return url.slice(0, end);
+}
+
 function issuerHint(expected: string, seen: string): string {
-  if (expected.replace(/\/+$/, "") === seen) return `write it without the slash at the end: ${seen}`;
+  if (withoutSlash(expected) === seen) return `write it without the slash at the end: ${seen}`;
   if (expected.toLowerCase() === seen.toLowerCase()) return `write it in the token's case: ${seen}`;
   return `this token is from ${seen}`;
 }

@@ -18,6 +18,7 @@ import { lintAws } from "./aws/lint.ts";
 import { explainAzure } from "./azure/explain.ts";
 import { generateAzure } from "./azure/generate.ts";
 import { lintAzure } from "./azure/lint.ts";
+import { clipped } from "./clipping.ts";
 import { generateDatabricks, generateSnowflake } from "./data-platforms.ts";
 import { explainGoogle } from "./google/explain.ts";
 import { generateGoogle } from "./google/generate.ts";
@@ -25,9 +26,9 @@ import { lintGoogle } from "./google/lint.ts";
 import { explainKubernetes } from "./kubernetes/explain.ts";
 import { generateKubernetes } from "./kubernetes/generate.ts";
 import { lintKubernetes } from "./kubernetes/lint.ts";
-import { PolicyError } from "./policy-error.ts";
+import { PolicyError, tooDeep } from "./policy-error.ts";
 import { scopeOf, type TrustedProject } from "./subject.ts";
-import type { Seconds } from "./token.ts";
+import { refuseDeepClaims, type Seconds } from "./token.ts";
 import { explainVault } from "./vault/explain.ts";
 import { generateVault } from "./vault/generate.ts";
 import { lintVault } from "./vault/lint.ts";
@@ -88,15 +89,15 @@ export function lintTrust(cloud: TrustCloud, policy: string): TrustLint {
  * @throws PolicyError for a policy that does not parse: where and why.
  */
 export function explainTrust(cloud: TrustCloud, policy: string, claims: TokenClaims, now: Seconds): TrustExplanation {
-  return bounded(() => explainers[cloud](policy, claims, now));
+  return clipped(bounded(() => explainers[cloud](policy, refuseDeepClaims(claims), now)));
 }
 
-/** Libraries descend into what they read: a text of brackets alone would take the whole stack. */
+/** What is read is bounded in depth; where a library still takes the whole stack, the answer has no place, but words. */
 function bounded<Result>(work: () => Result): Result {
   try {
     return work();
   } catch (error) {
-    if (error instanceof RangeError) throw new PolicyError("", "is nested too deeply");
+    if (error instanceof RangeError) throw new PolicyError("", tooDeep);
     throw error;
   }
 }

@@ -1,8 +1,10 @@
 /** Whether STS lets a token assume a role by this trust policy, and condition by condition why. */
 import type { TokenClaims, TrustCheck, TrustExplanation, TrustResult } from "../../protocol/trust.ts";
+import { Effort, tooCostly } from "../effort.ts";
 import { allOf, anyOf, not, type Part, resultOf, verdictOf } from "../logic.ts";
-import { audienceHint, type Seconds, seenClaim, textClaim, timeChecks } from "../token.ts";
-import { evaluate, like, parseOperator, readable, resolveVariables } from "./operators.ts";
+import { audienceHint, type Seconds, seenClaim, textClaim, timeChecks, withoutSlash } from "../token.ts";
+import { like, readable } from "./like.ts";
+import { evaluate, parseOperator, resolveVariables } from "./operators.ts";
 import { type AwsCondition, type AwsPolicy, type AwsStatement, conditionsOf, parseAwsPolicy } from "./policy.ts";
 import { type AwsRequest, assumeRole, awsRequest, type KeyValues, tagSession } from "./request.ts";
 
@@ -10,15 +12,22 @@ import { type AwsRequest, assumeRole, awsRequest, type KeyValues, tagSession } f
 const skewSeconds = 300;
 const tagValue = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u;
 
-/** @throws PolicyError for a policy that does not parse. */
-export function explainAws(policyText: string, claims: TokenClaims, now: Seconds): TrustExplanation {
+/**
+ * @param effort for all conditions together.
+ * @throws PolicyError for a policy that does not parse.
+ */
+export function explainAws(
+  policyText: string,
+  claims: TokenClaims,
+  now: Seconds,
+  effort = new Effort(),
+): TrustExplanation {
   const policy = parseAwsPolicy(policyText);
   const request = awsRequest(claims, now);
   const parts: Part[] = [tokenPart(claims, request, now)];
+  const asked = { policy, request, effort };
   for (const action of request.actions) {
-    const allows = policy.Statement.flatMap((statement, index) =>
-      statementPart(policy, statement, index, action, request),
-    );
+    const allows = policy.Statement.flatMap((statement, index) => statementPart(asked, statement, index, action));
     parts.push(...allows.filter(({ role }) => role === "deny"));
     parts.push(
       allowedPart(
@@ -48,17 +57,17 @@ function notAllowed(action: string): TrustCheck {
   return { at: "Statement", test: "some statement allows", expected: [action], seen: null, result: "not_met", hint };
 }
 
-function statementPart(
-  policy: AwsPolicy,
-  statement: AwsStatement,
-  index: number,
-  action: string,
-  request: AwsRequest,
-): Part[] {
+interface Asked {
+  readonly policy: AwsPolicy;
+  readonly request: AwsRequest;
+  readonly effort: Effort;
+}
+
+function statementPart(asked: Asked, statement: AwsStatement, index: number, action: string): Part[] {
   if (!concerns(statement, action)) return [];
   const checks = [
-    principalCheck(statement, index, request),
-    ...conditionsOf(statement, index).map((condition) => conditionCheck(policy, condition, request)),
+    principalCheck(statement, index, asked.request),
+    ...conditionsOf(statement, index).map((condition) => conditionCheck(asked, condition)),
   ];
   const isDeny = statement.Effect === "Deny";
   const name = `Statement[${index}]${statement.Sid === undefined ? "" : ` (${statement.Sid})`}`;
@@ -121,29 +130,26 @@ export function providerOf(arn: string): string | null {
 
 function principalHint(expected: readonly string[], { provider }: AwsRequest): string {
   const providers = expected.map(providerOf);
-  const near = providers.find((each) => each?.toLowerCase().replace(/\/+$/, "") === provider.toLowerCase());
+  const lower = provider.toLowerCase();
+  const near = providers.find((each) => each !== null && withoutSlash(each.toLowerCase()) === lower);
   if (near !== undefined)
     return `the provider must be written ${provider}, in this case and without a slash at the end`;
   if (expected.some((arn) => !arn.startsWith("arn:"))) return "Federated takes the provider's whole ARN";
   return `the ARN must end in oidc-provider/${provider}`;
 }
 
-function conditionCheck(
-  policy: AwsPolicy,
-  { at, operator, key, values }: AwsCondition,
-  request: AwsRequest,
-): TrustCheck {
+function conditionCheck({ policy, request, effort }: Asked, condition: AwsCondition): TrustCheck {
+  const { at, operator, key, values } = condition;
   const parsed = parseOperator(operator);
   const seen = request.valuesOf(key);
   const isLike = parsed.base === "StringLike" || parsed.base === "StringNotLike";
   const resolved = values.map((value) => {
-    const plain = policy.Version === "2012-10-17" ? resolveVariables(value, request.valuesOf) : value;
+    const plain = policy.Version === "2012-10-17" ? resolveVariables(value, request.valuesOf, effort) : value;
     return plain === null || isLike ? plain : readable(plain);
   });
-  const result = evaluate(parsed, seen, resolved);
+  const result = evaluate(parsed, seen, resolved, effort);
   const seenValues = seen === "unknown" ? null : seen === null ? null : [...seen];
-  const hint =
-    result === "met" ? vacuous(seen, operator) : conditionHint(result, { at, operator, key, values }, seen, request);
+  const hint = result === "met" ? vacuous(seen, operator) : conditionHint(result, condition, seen, request, effort);
   return { at, test: `${operator} on ${key}`, expected: [...values], seen: seenValues, result, hint };
 }
 
@@ -152,8 +158,14 @@ function vacuous(seen: KeyValues, operator: string): string | null {
   return "met because the request has no such key: this compares nothing";
 }
 
-function conditionHint(result: TrustResult, condition: AwsCondition, seen: KeyValues, request: AwsRequest): string {
-  const { operator, key, values } = condition;
+function conditionHint(
+  result: TrustResult,
+  { operator, key, values }: AwsCondition,
+  seen: KeyValues,
+  request: AwsRequest,
+  effort: Effort,
+): string {
+  if (effort.spent) return `${operator} ${tooCostly}`;
   if (result === "unknown") {
     return seen === "unknown"
       ? `${key} is known only when the request is made, so nobody can tell here`
@@ -163,9 +175,9 @@ function conditionHint(result: TrustResult, condition: AwsCondition, seen: KeyVa
   if (key.toLowerCase().endsWith(":aud"))
     return values[0] === undefined ? "names no audience" : audienceHint(values[0]);
   const [value = ""] = seen;
-  const fits = (test: (expected: string) => boolean) => values.some(test);
-  if (fits((each) => each.toLowerCase() === value.toLowerCase())) return `differs in case alone: write ${value}`;
-  if (operator === "StringEquals" && fits((each) => like(value, each))) {
+  const lower = value.toLowerCase();
+  if (values.some((each) => each.toLowerCase() === lower)) return `differs in case alone: write ${value}`;
+  if (operator === "StringEquals" && values.some((each) => like(value, each, effort))) {
     return "StringEquals takes * and ? literally: write the whole value, or use StringLike";
   }
   return `this would fit: ${value}`;

@@ -5,7 +5,8 @@ import { neverSays, pinsProject, pinsRef } from "../pins.ts";
 import { idSubjectForm } from "../subject.ts";
 import { lintSubject } from "../subject-lint.ts";
 import { providerOf } from "./explain.ts";
-import { type AwsOperator, like, parseOperator } from "./operators.ts";
+import { like } from "./like.ts";
+import { type AwsOperator, parseOperator } from "./operators.ts";
 import { type AwsCondition, type AwsPolicy, type AwsStatement, conditionsOf, parseAwsPolicy } from "./policy.ts";
 import { assumeRole, tagSession } from "./request.ts";
 

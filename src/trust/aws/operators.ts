@@ -3,7 +3,9 @@
  * multivalued context keys", "Policy variables"). Whatever is not evaluated here is `unknown`.
  */
 import type { TrustResult } from "../../protocol/trust.ts";
+import { Effort } from "../effort.ts";
 import { allOf, anyOf, not, resultOf } from "../logic.ts";
+import { like, literals } from "./like.ts";
 import type { KeyValues } from "./request.ts";
 
 export interface AwsOperator {
@@ -14,7 +16,7 @@ export interface AwsOperator {
   readonly negated: boolean;
 }
 
-type Match = (value: string, expected: string) => boolean;
+type Match = (value: string, expected: string, effort: Effort) => boolean;
 
 const matches: Readonly<Record<string, Match>> = {
   StringEquals: (value, expected) => value === expected,
@@ -49,7 +51,12 @@ export function parseOperator(name: string): AwsOperator {
 }
 
 /** @param expected the policy's values, variables resolved; null stands for one that cannot be. */
-export function evaluate(operator: AwsOperator, seen: KeyValues, expected: readonly (string | null)[]): TrustResult {
+export function evaluate(
+  operator: AwsOperator,
+  seen: KeyValues,
+  expected: readonly (string | null)[],
+  effort = new Effort(),
+): TrustResult {
   if (seen === "unknown") return "unknown";
   if (operator.base === "Null") return isNull(operator, seen, expected);
   const match = matches[negations[operator.base] ?? operator.base];
@@ -57,15 +64,19 @@ export function evaluate(operator: AwsOperator, seen: KeyValues, expected: reado
   // IAM says nothing of an empty list: a negation of it must not pass for met.
   if (expected.length === 0) return "unknown";
   if (seen === null || seen.length === 0) return whereMissing(operator);
-  if (seen.length * expected.length > pairsMax) return "unknown";
-  if (match === like && charsOf(seen) * charsOf(expected) > likeStepsMax) return "unknown";
+  if (!effort.spend(seen.length * expected.length)) return "unknown";
   if (operator.base.startsWith("Numeric") && ![...seen, ...expected].every(isNumber)) return "unknown";
   const fits = (value: string) => {
-    const found = anyOf(expected.map((each) => (each === null ? "unknown" : resultOf(match(value, each)))));
+    const found = anyOf(expected.map((each) => (each === null ? "unknown" : resultOf(match(value, each, effort)))));
     return operator.negated ? not(found) : found;
   };
-  if (operator.set === "ForAllValues") return allOf(seen.map(fits));
-  if (operator.set === "ForAnyValue") return anyOf(seen.map(fits));
+  const result = compared(operator, seen, fits);
+  return effort.spent ? "unknown" : result;
+}
+
+function compared({ set }: AwsOperator, seen: readonly string[], fits: (value: string) => TrustResult): TrustResult {
+  if (set === "ForAllValues") return allOf(seen.map(fits));
+  if (set === "ForAnyValue") return anyOf(seen.map(fits));
   // Without a set operator IAM defines the comparison for one value alone.
   return seen.length === 1 ? fits(seen[0] ?? "") : "unknown";
 }
@@ -85,63 +96,35 @@ function isNull({ set, ifExists }: AwsOperator, seen: readonly string[] | null, 
     : "unknown";
 }
 
-/** Beyond these a comparison is not made: whoever asks must not buy more than their share of a processor. */
-const pairsMax = 100_000;
-const likeStepsMax = 5_000_000;
-
-function charsOf(texts: readonly (string | null)[]): number {
-  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
-}
-
 /** JavaScript would take "" for 0, and an unequal for whatever is no number. */
 function isNumber(text: string | null): boolean {
   return text !== null && /^[+-]?\d+(\.\d+)?$/.test(text);
 }
 
-/** Stands for a literal `*`, `?` or `$` that came from `${*}`, so that StringLike does not take it for a wildcard. */
-const literals = { "*": "\uE000", "?": "\uE001", $: "\uE002" } as const;
+/** Longer ones no key of IAM's holds. */
+const resolvedCharsMax = 65_536;
 
-/** `${$}`, `${*}`, `${?}`, and variables that the request has one value of; null where nobody can tell. */
-export function resolveVariables(text: string, valuesOf: (key: string) => KeyValues): string | null {
+/**
+ * `${$}`, `${*}`, `${?}`, and variables that the request has one value of; null where nobody can tell.
+ * @param effort what a variable stands for may be longer than its name.
+ */
+export function resolveVariables(
+  text: string,
+  valuesOf: (key: string) => KeyValues,
+  effort = new Effort(),
+): string | null {
   let known = true;
-  const resolved = text.replace(/\$\{([^}]*)\}/g, (_whole, inner: string) => {
+  let characters = text.length;
+  // No brace within a variable: where none is closed, each would be looked for to the end.
+  const resolved = text.replace(/\$\{([^{}]*)\}/g, (_whole, inner: string) => {
     if (inner === "*" || inner === "?" || inner === "$") return literals[inner];
-    const values = valuesOf(inner.split(",")[0]?.trim() ?? "");
-    if (values !== "unknown" && values?.length === 1) return values[0] ?? "";
-    known = false;
-    return "";
+    const values = known ? valuesOf(inner.split(",")[0]?.trim() ?? "") : null;
+    const value = values !== "unknown" && values?.length === 1 ? (values[0] ?? "") : null;
+    characters += value?.length ?? 0;
+    known = value !== null && characters <= resolvedCharsMax && effort.spend(value.length);
+    return known && value !== null ? value : "";
   });
   return known ? resolved : null;
-}
-
-/** What a value reads as, its literals put back. */
-export function readable(resolved: string): string {
-  return Object.entries(literals).reduce((text, [character, mark]) => text.replaceAll(mark, character), resolved);
-}
-
-/** `*` is any run, `?` one character. Linear in pattern times value: no regular expression to explode. */
-export function like(value: string, pattern: string): boolean {
-  const characters = Array.from(value);
-  let reachable = new Uint8Array(characters.length + 1);
-  reachable[0] = 1;
-  for (const wanted of pattern.replace(/\*+/g, "*")) {
-    reachable = wanted === "*" ? onward(reachable) : step(reachable, characters, wanted);
-  }
-  return reachable[characters.length] === 1;
-}
-
-function onward(from: Uint8Array): Uint8Array<ArrayBuffer> {
-  const first = from.indexOf(1);
-  return Uint8Array.from(from, (_value, at) => (first >= 0 && at >= first ? 1 : 0));
-}
-
-function step(from: Uint8Array, characters: readonly string[], wanted: string): Uint8Array<ArrayBuffer> {
-  const literal = readable(wanted);
-  const next = new Uint8Array(from.length);
-  characters.forEach((character, at) => {
-    if (from[at] === 1 && (wanted === "?" || character === literal)) next[at + 1] = 1;
-  });
-  return next;
 }
 
 function time(text: string): number {

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { parseJsonText } from "../json-text.ts";
 import { PolicyError } from "../policy-error.ts";
+import { shapeError } from "../shape-error.ts";
 
 const oneOrMore = <Item extends z.ZodType>(item: Item) =>
   z.union([item, z.array(item)]).transform((value) => (Array.isArray(value) ? value : [value]) as z.output<Item>[]);
@@ -42,10 +43,8 @@ export function parseAwsPolicy(text: string): AwsPolicy {
   const document = unwrapped(parseJsonText(text));
   const parsed = Policy.safeParse(document);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const at = pathOf(issue?.path ?? []);
-  if (issue?.code === "unrecognized_keys") throw new PolicyError(at, `a trust policy has no ${issue.keys.join(", ")}`);
-  throw new PolicyError(at, issue?.message ?? "is no trust policy");
+  const { path, message } = shapeError(parsed.error);
+  throw new PolicyError(pathOf(path), message);
 }
 
 export function conditionsOf(statement: AwsStatement, index: number): AwsCondition[] {

@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import { PolicyError } from "../policy-error.ts";
-import { parseYamlText } from "../yaml-text.ts";
+import { fitting, hasField, readYaml } from "../yaml-text.ts";
 
 const Credential = z.object({
   name: z.string().optional(),
@@ -15,11 +15,7 @@ const Credential = z.object({
 });
 export type AzureCredential = z.output<typeof Credential>;
 
-const Credentials = z.union([
-  z.array(Credential),
-  z.object({ value: z.array(Credential) }).transform(({ value }) => value),
-  Credential.transform((one) => [one]),
-]);
+const Credentials = z.array(Credential);
 
 /** Microsoft's documented limits ("Workload identity federation: important considerations"). */
 export const azureLimits = { chars: 600, credentials: 20 } as const;
@@ -27,7 +23,12 @@ export const azureAudience = "api://AzureADTokenExchange";
 
 /** @throws PolicyError for what does not parse. */
 export function parseAzureCredentials(text: string): AzureCredential[] {
-  const credentials = parseYamlText(text, Credentials);
+  const document = readYaml(text);
+  const credentials = Array.isArray(document)
+    ? fitting(Credentials, document)
+    : hasField(document, "value")
+      ? fitting(Credentials, document.value, "value")
+      : [fitting(Credential, document)];
   if (credentials.length === 0) throw new PolicyError("", "holds no federated credential");
   return credentials;
 }

@@ -1,6 +1,7 @@
 /** Whether Google's token service exchanges a token by this provider: mapping first, then the condition. */
 import type { TokenClaims, TrustCheck, TrustExplanation } from "../../protocol/trust.ts";
-import { type CelValue, conditionResult, evaluateCel } from "../cel.ts";
+import { type CelContext, type CelValue, celContext, conditionResult, evaluateCel } from "../cel.ts";
+import { Effort } from "../effort.ts";
 import { allOf, type Part, resultOf, verdictOf } from "../logic.ts";
 import {
   audienceCheck,
@@ -13,14 +14,15 @@ import {
   shown,
   timeChecks,
 } from "../token.ts";
-import { type GoogleProvider, googleDialect, googleLimits, parseGoogleProvider } from "./policy.ts";
+import { type GoogleProvider, googleDialect, googleLimits, mappingDialect, parseGoogleProvider } from "./policy.ts";
 
 const providerName = /^projects\/[^/]+\/locations\/global\/workloadIdentityPools\/[^/]+\/providers\/[^/]+$/;
 
 /** @throws PolicyError for a provider, or an expression in it, that does not parse. */
 export function explainGoogle(text: string, claims: TokenClaims, now: Seconds): TrustExplanation {
   const provider = parseGoogleProvider(text);
-  const mapped = mapClaims(provider, claims);
+  const effort = new Effort();
+  const mapped = mapClaims(provider, claims, effort);
   const parts = [
     part("the token", [
       enabledCheck(provider),
@@ -31,7 +33,7 @@ export function explainGoogle(text: string, claims: TokenClaims, now: Seconds): 
       issuedCheck(claims, now, 0),
     ]),
     part("attributeMapping", mapped.checks),
-    part("attributeCondition", conditionChecks(provider, claims, mapped)),
+    part("attributeCondition", conditionChecks(provider, claims, mapped, effort)),
     ...memberParts(provider, mapped),
   ];
   const verdict = verdictOf(parts);
@@ -122,13 +124,14 @@ interface Mapped {
   readonly unknown: ReadonlySet<string>;
 }
 
-function mapClaims({ attributeMapping }: GoogleProvider, claims: TokenClaims): Mapped {
+function mapClaims({ attributeMapping }: GoogleProvider, claims: TokenClaims, effort: Effort): Mapped {
+  const context = celContext({ assertion: claims });
   const google: Record<string, unknown> = {};
   const attribute: Record<string, unknown> = {};
   const unknown = new Set<string>();
   const checks = Object.entries(attributeMapping).map(([target, expression]) => {
     const at = `attributeMapping["${target}"]`;
-    const value = mappedValue(expression, claims, at);
+    const value = mappedValue(expression, context, at, effort);
     const [space, name = ""] = target.split(".");
     if (value.kind === "value") (space === "google" ? google : attribute)[name] = value.value;
     if (value.kind === "unknown") unknown.add(target);
@@ -143,9 +146,9 @@ function mapClaims({ attributeMapping }: GoogleProvider, claims: TokenClaims): M
   };
 }
 
-function mappedValue(expression: string, claims: TokenClaims, at: string): CelValue {
+function mappedValue(expression: string, context: CelContext, at: string, effort: Effort): CelValue {
   if (expression.length > googleLimits.mappingChars) return { kind: "error", why: "is too long" };
-  return evaluateCel(expression, { assertion: claims }, { ...googleDialect, variables: ["assertion"] }, at);
+  return evaluateCel(expression, context, mappingDialect, at, effort);
 }
 
 function subjectMissing(): TrustCheck {
@@ -226,14 +229,19 @@ function sizeCheck(mapped: Pick<Mapped, "google" | "attribute">): TrustCheck {
   };
 }
 
-function conditionChecks({ attributeCondition }: GoogleProvider, claims: TokenClaims, mapped: Mapped): TrustCheck[] {
+function conditionChecks(
+  { attributeCondition }: GoogleProvider,
+  claims: TokenClaims,
+  mapped: Mapped,
+  effort: Effort,
+): TrustCheck[] {
   if (attributeCondition.trim() === "") return [];
   const at = "attributeCondition";
   const { google, attribute, unknown } = mapped;
   const tooLong = attributeCondition.length > googleLimits.conditionChars;
   const value: CelValue = tooLong
     ? { kind: "error", why: "is too long" }
-    : evaluateCel(attributeCondition, { assertion: claims, google, attribute }, googleDialect, at);
+    : evaluateCel(attributeCondition, celContext({ assertion: claims, google, attribute }), googleDialect, at, effort);
   const opaque = [...unknown].find((target) => attributeCondition.includes(target));
   const result = tooLong ? "not_met" : opaque === undefined ? conditionResult(value) : "unknown";
   return [

@@ -7,7 +7,7 @@ import { namedClaim } from "../cel-demands.ts";
 import { lintExpression, unmappedAttributes } from "../cel-lint.ts";
 import { defaultAudience, lintIssuer } from "../issuer-lint.ts";
 import { pinsProject, pinsRef } from "../pins.ts";
-import { type GoogleProvider, googleDialect, googleLimits, parseGoogleProvider } from "./policy.ts";
+import { type GoogleProvider, googleDialect, googleLimits, mappingDialect, parseGoogleProvider } from "./policy.ts";
 
 /** @throws PolicyError for a provider, or an expression in it, that does not parse. */
 export function lintGoogle(text: string): TrustFinding[] {
@@ -81,7 +81,7 @@ function namesOf({ attributeMapping }: GoogleProvider): ClaimNames {
 }
 
 function mappingTree(target: string, expression: string): ASTNode {
-  return celTree(expression, { ...googleDialect, variables: ["assertion"] }, `attributeMapping["${target}"]`);
+  return celTree(expression, mappingDialect, `attributeMapping["${target}"]`);
 }
 
 function lintCondition({ attributeCondition, members }: GoogleProvider, names: ClaimNames): TrustFinding[] {

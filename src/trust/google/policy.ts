@@ -24,6 +24,8 @@ export function parseGoogleProvider(text: string): GoogleProvider {
   return parseYamlText(text, Provider);
 }
 
+/** Mappings see the token alone; conditions see what was mapped too. */
+export const mappingDialect = { variables: ["assertion"], extract: true, optionals: false };
 export const googleDialect = { variables: ["assertion", "google", "attribute"], extract: true, optionals: false };
 
 /** Google's documented limits ("Workload Identity Federation": attribute mapping and condition). */

@@ -1,6 +1,7 @@
 /** Whether a Kubernetes API server takes a token by its structured authentication, and whom it makes of it. */
 import type { TokenClaims, TrustCheck, TrustExplanation } from "../../protocol/trust.ts";
-import { type CelValue, conditionResult, evaluateCel } from "../cel.ts";
+import { type CelContext, type CelDialect, type CelValue, celContext, conditionResult, evaluateCel } from "../cel.ts";
+import { Effort } from "../effort.ts";
 import { allOf, type Part, resultOf, verdictOf } from "../logic.ts";
 import {
   audienceCheck,
@@ -21,8 +22,16 @@ import {
   userDialect,
 } from "./policy.ts";
 
-/** @throws PolicyError for a configuration, or an expression in it, that does not parse. */
-export function explainKubernetes(text: string, claims: TokenClaims, now: Seconds): TrustExplanation {
+/**
+ * @param effort for all expressions together.
+ * @throws PolicyError for a configuration, or an expression in it, that does not parse.
+ */
+export function explainKubernetes(
+  text: string,
+  claims: TokenClaims,
+  now: Seconds,
+  effort = new Effort(),
+): TrustExplanation {
   const authenticators = parseKubernetesConfiguration(text);
   const issuer = textClaim(claims, "iss");
   const index = authenticators.findIndex(({ issuer: { url } }) => url === issuer);
@@ -36,7 +45,7 @@ export function explainKubernetes(text: string, claims: TokenClaims, now: Second
             authenticators.map((each, at) => issuerAt(each, at, claims)),
           ),
         ]
-      : [...onceParts(authenticators, found), ...authenticator(found, index, claims)]),
+      : [...onceParts(authenticators, found), ...authenticator(found, index, claims, effort)]),
   ];
   const verdict = verdictOf(parts);
   const wanted = verdict === "refused" ? "not_met" : "unknown";
@@ -70,22 +79,31 @@ function issuerAt({ issuer }: KubernetesAuthenticator, index: number, claims: To
   return issuerCheck(`jwt[${index}].issuer.url`, issuer.url, claims);
 }
 
-function authenticator(config: KubernetesAuthenticator, index: number, claims: TokenClaims): Part[] {
+/** The token's claims, as checks and expressions look at them, and how much may still be spent. */
+interface Asked {
+  readonly claims: TokenClaims;
+  readonly context: CelContext;
+  readonly effort: Effort;
+}
+
+function authenticator(config: KubernetesAuthenticator, index: number, claims: TokenClaims, effort: Effort): Part[] {
   const at = `jwt[${index}]`;
-  const user = mapUser(config, at, claims);
+  const asked = { claims, context: celContext({ claims }), effort };
+  const user = mapUser(config, at, asked);
+  const userContext = celContext({ user: user.user });
   return [
     part(`${at}.issuer`, [issuerAt(config, index, claims), ...audienceChecks(config, at, claims)]),
     part(
       `${at}.claimValidationRules`,
       config.claimValidationRules.map((rule, number) =>
-        ruleCheck(rule, `${at}.claimValidationRules[${number}]`, claims),
+        ruleCheck(rule, `${at}.claimValidationRules[${number}]`, asked),
       ),
     ),
     part(`${at}.claimMappings`, user.checks),
     part(
       `${at}.userValidationRules`,
       config.userValidationRules.map(({ expression }, number) =>
-        userCheck(expression, `${at}.userValidationRules[${number}]`, user),
+        userCheck(expression, `${at}.userValidationRules[${number}]`, user, { ...asked, context: userContext }),
       ),
     ),
   ];
@@ -112,9 +130,10 @@ function audienceChecks({ issuer }: KubernetesAuthenticator, at: string, claims:
 function ruleCheck(
   { claim, requiredValue, expression }: KubernetesAuthenticator["claimValidationRules"][number],
   at: string,
-  claims: TokenClaims,
+  asked: Asked,
 ): TrustCheck {
-  if (expression !== undefined) return expressionCheck(expression, at, claims);
+  if (expression !== undefined) return expressionCheck(expression, at, asked);
+  const { claims } = asked;
   const name = claim ?? "";
   const value = own(claims, name);
   const met = value === requiredValue;
@@ -138,8 +157,13 @@ function claimHint(value: unknown, required: string): string {
     : `this would fit: ${value}`;
 }
 
-function expressionCheck(expression: string, at: string, claims: TokenClaims): TrustCheck {
-  const value = evaluateCel(expression, { claims }, claimsDialect, `${at}.expression`);
+function evaluated(expression: string, { context, effort }: Asked, dialect: CelDialect, at: string): CelValue {
+  return evaluateCel(expression, context, dialect, at, effort);
+}
+
+function expressionCheck(expression: string, at: string, asked: Asked): TrustCheck {
+  const { claims } = asked;
+  const value = evaluated(expression, asked, claimsDialect, `${at}.expression`);
   const hint = expressionHint(value, () => `it is false for this token: ${namedClaims(expression, claims, "claims")}`);
   return { at, test: expression, expected: ["true"], seen: seenValue(value), result: conditionResult(value), hint };
 }
@@ -160,7 +184,7 @@ interface MappedUser {
   readonly unknown: boolean;
 }
 
-function mapUser({ claimMappings }: KubernetesAuthenticator, at: string, claims: TokenClaims): MappedUser {
+function mapUser({ claimMappings }: KubernetesAuthenticator, at: string, asked: Asked): MappedUser {
   const { username, groups, uid, extra } = claimMappings;
   const mapped: { name: string; value: CelValue; required: boolean; at: string; test: string }[] = [];
   const add = (name: string, mapping: KubernetesMapping | undefined, required: boolean) => {
@@ -171,7 +195,7 @@ function mapUser({ claimMappings }: KubernetesAuthenticator, at: string, claims:
       required,
       at: place,
       test: mapping.expression ?? `claim ${mapping.claim}`,
-      value: mappedValue(mapping, place, claims),
+      value: mappedValue(mapping, place, asked),
     });
   };
   add("username", username, true);
@@ -183,7 +207,7 @@ function mapUser({ claimMappings }: KubernetesAuthenticator, at: string, claims:
       key,
       at: place,
       test: valueExpression,
-      value: evaluateCel(valueExpression, { claims }, claimsDialect, place),
+      value: evaluated(valueExpression, asked, claimsDialect, place),
     };
   });
   const user: Record<string, unknown> = { username: "", groups: [], uid: "", extra: {} };
@@ -215,11 +239,11 @@ function noUsername(at: string): TrustCheck {
   };
 }
 
-function mappedValue({ claim, prefix, expression }: KubernetesMapping, at: string, claims: TokenClaims): CelValue {
-  if (expression !== undefined) return evaluateCel(expression, { claims }, claimsDialect, `${at}.expression`);
+function mappedValue({ claim, prefix, expression }: KubernetesMapping, at: string, asked: Asked): CelValue {
+  if (expression !== undefined) return evaluated(expression, asked, claimsDialect, `${at}.expression`);
   if (prefix === undefined)
     return { kind: "error", why: 'with a claim the API server wants a prefix too, "" for none' };
-  const value = own(claims, claim ?? "");
+  const value = own(asked.claims, claim ?? "");
   if (typeof value === "string") return { kind: "value", value: prefix + value };
   if (Array.isArray(value)) return { kind: "value", value: value.map((each) => prefix + shown(each)) };
   return { kind: "error", why: value === undefined ? "the token has no such claim" : "the claim is no text" };
@@ -240,8 +264,8 @@ function valueProblem(value: unknown, name: string): string | null {
   return isList && name !== "username" && name !== "uid" ? null : "is no text";
 }
 
-function userCheck(expression: string, at: string, { user, unknown }: MappedUser): TrustCheck {
-  const value = evaluateCel(expression, { user }, userDialect, `${at}.expression`);
+function userCheck(expression: string, at: string, { user, unknown }: MappedUser, asked: Asked): TrustCheck {
+  const value = evaluated(expression, asked, userDialect, `${at}.expression`);
   const hint = unknown
     ? "the user is not wholly known here"
     : expressionHint(value, () => `it is false for ${shown(user)}`);

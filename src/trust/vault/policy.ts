@@ -3,7 +3,7 @@
  * prints (`data`), or `{"config": {…}, "role": {…}}` with the mount's configuration.
  */
 import * as z from "zod";
-import { parseYamlText } from "../yaml-text.ts";
+import { fitting, hasField, readYaml } from "../yaml-text.ts";
 
 /** Vault takes a list as a comma-separated text too. */
 const Texts = z
@@ -47,17 +47,19 @@ const Config = z.object({
 });
 export type VaultConfig = z.output<typeof Config>;
 
-const Whole = z.union([
-  z.object({ config: Config.optional(), role: Role }),
-  z.object({ data: Role }).transform(({ data }) => ({ role: data, config: undefined })),
-  Role.transform((role) => ({ role, config: undefined })),
-]);
+const Both = z.object({ config: Config.optional(), role: Role });
 
 /** Of Signalbox's tokens. Vault compares names of algorithms by case. */
 export const tokenAlgorithm = "RS256";
 
 /** @throws PolicyError for what does not parse. */
 export function parseVaultRole(text: string): { role: VaultRole; config: VaultConfig | undefined } {
-  const { role, config } = parseYamlText(text, Whole);
-  return { role, config };
+  const document = readYaml(text);
+  // By what it has, not by what fits: else a role that does not fit would be read as another form, of no fields.
+  if (hasField(document, "role")) {
+    const { role, config } = fitting(Both, document);
+    return { role, config };
+  }
+  const role = hasField(document, "data") ? fitting(Role, document.data, "data") : fitting(Role, document);
+  return { role, config: undefined };
 }

@@ -14,7 +14,7 @@ import type {
 } from "../../protocol/trust.ts";
 import { PolicyError } from "../../trust/policy-error.ts";
 import { idSubject, type TrustedProject } from "../../trust/subject.ts";
-import { claimsOfJwt, type Seconds } from "../../trust/token.ts";
+import { claimsOfJwt, refuseDeepClaims, type Seconds } from "../../trust/token.ts";
 import { explainTrust, generateTrust, lintTrust } from "../../trust/trust.ts";
 import type { Organization } from "../accounts/accounts-store.ts";
 import { requireMay } from "../accounts/permissions.ts";
@@ -82,7 +82,8 @@ interface Asked {
 /** The claims to be judged, and the time to judge them at: of a job, when its token is new. */
 async function claimsOf(ports: TrustPorts, person: Person, token: AskedToken): Promise<Asked> {
   const now = toSeconds(ports.clock());
-  if ("jwt" in token) return { claims: named("/token/jwt", () => claimsOfJwt(token.jwt)), now, reason: null };
+  if ("jwt" in token)
+    return { claims: named("/token/jwt", () => refuseDeepClaims(claimsOfJwt(token.jwt))), now, reason: null };
   const { project, claims, reason } =
     "job_id" in token ? await ofJob(ports, person, token.job_id, now) : await ofRef(ports, person, token);
   const trusted = trustedProject(ports.issuer, await ports.organization(), project);
