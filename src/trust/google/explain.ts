@@ -1,18 +1,24 @@
 /** Whether Google's token service exchanges a token by this provider: mapping first, then the condition. */
 import type { TokenClaims, TrustCheck, TrustExplanation } from "../../protocol/trust.ts";
 import { type CelValue, celContext, conditionResult, evaluateCel } from "../cel.ts";
-import { Effort } from "../effort.ts";
+import type { Effort } from "../effort.ts";
 import { allOf, type Part, verdictOf } from "../logic.ts";
 import { namedClaims, type Seconds, shown } from "../token.ts";
 import { type Mapped, mapClaims } from "./mapping.ts";
 import { memberCheck } from "./members.ts";
-import { type GoogleProvider, googleDialect, googleLimits, parseGoogleProvider } from "./policy.ts";
+import { type GoogleProvider, googleDialect, googleLimits } from "./policy.ts";
 import { providerChecks } from "./provider-checks.ts";
 
-/** @throws PolicyError for a provider, or an expression in it, that does not parse. */
-export function explainGoogle(text: string, claims: TokenClaims, now: Seconds): TrustExplanation {
-  const provider = parseGoogleProvider(text);
-  const effort = new Effort();
+/**
+ * @param effort for all expressions together.
+ * @throws PolicyError for an expression that does not parse.
+ */
+export function explainGoogle(
+  provider: GoogleProvider,
+  claims: TokenClaims,
+  now: Seconds,
+  effort: Effort,
+): TrustExplanation {
   const mapped = mapClaims(provider, claims, effort);
   const parts = [
     part("the token", providerChecks(provider, claims, now)),
