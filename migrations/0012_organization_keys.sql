@@ -47,6 +47,9 @@ CREATE TABLE key_shares (
   project_id TEXT NOT NULL REFERENCES projects (id),
   shared_at INTEGER NOT NULL,
   shared_by TEXT NOT NULL,
+  -- By this project's jobs: a project learns nothing of another's.
+  last_used_at INTEGER,
+  last_used_job TEXT,
   PRIMARY KEY (key_id, project_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX key_shares_by_project ON key_shares (project_id);

@@ -44,7 +44,7 @@ export function accessKeys(transport: Transport, newId: () => string) {
       transport.json(KeyDecision, { method: "POST", path: `${path(projectId)}/${id}/decision`, body }),
     handOvers: (scope: Scope, id: string, query?: ListQuery & { since?: string }) =>
       list(transport, KeyHandOverList, `${path(scope)}/${id}/hand-overs`, query),
-    shares: (id: string) => transport.json(KeyShareList, { method: "GET", path: `${path(null)}/${id}/shares` }),
+    shares: (id: string, query?: ListQuery) => list(transport, KeyShareList, `${path(null)}/${id}/shares`, query),
     /** Sharing what is shared changes nothing, so it may be said again. */
     share: (id: string, projectId: string) =>
       transport.json(KeyShare, {

@@ -106,6 +106,7 @@ export const AccessKey = z.object({
   created_by: Id,
   changed_at: Timestamp.nullable(),
   changed_by: Id.nullable(),
+  /** Of a shared key in a project: by that project's jobs. */
   last_used_at: Timestamp.nullable(),
   last_used_job: Id.nullable(),
 });
@@ -119,9 +120,12 @@ export const KeyShare = z.object({
   project_name: Name,
   shared_at: Timestamp,
   shared_by: Id,
+  /** By the project's jobs. */
+  last_used_at: Timestamp.nullable(),
+  last_used_job: Id.nullable(),
 });
 export type KeyShare = z.infer<typeof KeyShare>;
-export const KeyShareList = z.object({ items: z.array(KeyShare), next: z.null() });
+export const KeyShareList = List(KeyShare);
 
 export const KeyShareCreate = z.strictObject({ project_id: Id });
 export type KeyShareCreate = z.infer<typeof KeyShareCreate>;

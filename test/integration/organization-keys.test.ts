@@ -1,6 +1,8 @@
 /** Keys of the organization: there in the projects that they are shared with, and nowhere else. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { recordHandOver } from "../../src/worker/agents/hand-over-store.ts";
+import { insertJob } from "../../src/worker/jobs/jobs-store.ts";
+import { isGuardFailure } from "../../src/worker/lib/d1.ts";
 import type { EpochMs } from "../../src/worker/lib/time.ts";
 import {
   addKey,
@@ -97,6 +99,39 @@ it("a shared key is listed, judged and handed over as the project's own, and its
   expect((await owner("GET", `/api/v1/keys/${id}`)).body.last_used_job).toBe(jobId);
 });
 
+it("a project sees when its own jobs used a shared key, and of another project's use neither job nor time", async () => {
+  const id = await organizationKey("used-by-one");
+  await share(id);
+  await share(id, elsewhere);
+  await world.startJob(jobWithKeys("used-by-one"));
+  const { jobId } = await takeJob(world, agent);
+  await finishJob(world, agent, jobId);
+  const seenFrom = async (projectId: string) => {
+    const token = await world.tokenOf("guest", projectId);
+    const shown = (await as(token, "GET", inProject(id, projectId))).body;
+    const { items } = (await as(token, "GET", `/api/v1/projects/${projectId}/keys?name=used-by-one`)).body;
+    expect(items).toEqual([shown]);
+    return shown;
+  };
+  const user = await seenFrom(world.projectId);
+  expect([user.last_used_job, typeof user.last_used_at]).toEqual([jobId, "string"]);
+  expect(await seenFrom(elsewhere)).toMatchObject({ last_used_at: null, last_used_job: null });
+  const { items } = (await owner("GET", `/api/v1/keys/${id}/shares`)).body;
+  expect(items.map((item: { last_used_job: string | null }) => item.last_used_job)).toEqual([jobId, null]);
+});
+
+it("the projects of a key are listed in pages, each of them once", async () => {
+  const id = await organizationKey("widely-shared");
+  await share(id);
+  await share(id, elsewhere);
+  const page = async (cursor: string) =>
+    (await owner("GET", `/api/v1/keys/${id}/shares?limit=1${cursor === "" ? "" : `&cursor=${cursor}`}`)).body;
+  const first = await page("");
+  const second = await page(first.next);
+  const listed = [...first.items, ...second.items].map((item: { project_id: string }) => item.project_id);
+  expect([listed, second.next]).toEqual([[world.projectId, elsewhere], null]);
+});
+
 it("a manager of the project may not alter what it shares: that takes the role in the organization", async () => {
   const id = await organizationKey("guarded");
   await share(id);
@@ -132,6 +167,18 @@ it("a name means one key in a project: whichever comes second is refused, and no
   }
   expect(await rowCounts(harness)).toEqual(before);
   expect((await owner("PATCH", `/api/v1/keys/${shared}`, { name: "free-name" })).status).toBe(200);
+});
+
+it("of a share and a project's key of its name that come at once, one stands", async () => {
+  const none = { type: "none" };
+  const keys = `/api/v1/projects/${world.projectId}/keys`;
+  for (let round = 0; round < 5; round++) {
+    const name = `at-once-${round}`;
+    const id = await organizationKey(name);
+    const answers = await Promise.all([share(id), owner("POST", keys, { name, secret: none })]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
+    expect((await owner("GET", `${keys}?name=${name}`)).body.items).toHaveLength(1);
+  }
 });
 
 it("a project's key cannot be shared, and no share stands for a project or a key that is not there", async () => {
@@ -190,6 +237,34 @@ it("what was read and changed, or taken away, before its hand-over stood recorde
   expect(envOf((await fetchJob(world, agent, started)).body, "OVERTAKEN")).toBe("new");
   await finishJob(world, agent, started);
   await sync(world, agent, "waiting-for-jobs");
+});
+
+it("a job whose start looked a key up before it was taken away is not queued", async () => {
+  const id = await organizationKey("lost-at-start");
+  await share(id);
+  const first = (await start("lost-at-start")).body;
+  await owner("POST", `/api/v1/jobs/${first.id}/stop`);
+  const spec = harness.db.prepare("SELECT sealed FROM job_specs WHERE job_id = ?").bind(first.id);
+  const sealedSpec = Uint8Array.from((await spec.first<number[]>("sealed")) ?? []);
+  const [jobId, workflow_id, pipeline_id] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
+  const queue = () =>
+    harness.db.batch(
+      insertJob(harness.db, {
+        job: { ...first, id: jobId, workflow_id, pipeline_id },
+        agentTypeId: world.agentTypeId,
+        sealedSpec,
+        keys: [{ id, name: "lost-at-start" }],
+        requestMac: new Uint8Array(32),
+        createdAt: Date.now() as EpochMs,
+      }),
+    );
+  await unshare(id);
+  const before = await rowCounts(harness);
+  await expect(queue()).rejects.toSatisfy(isGuardFailure);
+  expect(await rowCounts(harness)).toEqual(before);
+  await share(id);
+  await queue();
+  await owner("POST", `/api/v1/jobs/${jobId}/stop`);
 });
 
 it("a delete is refused while the key is shared or in use, by name; a forced one tells what it took from whom", async () => {

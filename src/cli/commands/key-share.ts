@@ -1,5 +1,6 @@
 /** `signalbox key share|unshare|shares`: in which projects a key of the organization is there. */
 import type { Command } from "commander";
+import { all } from "../../client/client.ts";
 import { type Cli, connect } from "../context.ts";
 import { findKey, findProject } from "../resolve.ts";
 
@@ -27,11 +28,12 @@ export function addKeyShareCommands(key: Command, cli: Cli): void {
     .argument("<key>", "name or id")
     .action(async (name: string) => {
       const { client } = await connect(cli);
-      const { items } = await client.keys.shares((await findKey(client, null, name)).id);
-      if (cli.globals().json) return cli.output.json(items);
+      const { id } = await findKey(client, null, name);
+      const shares = await all((query) => client.keys.shares(id, query));
+      if (cli.globals().json) return cli.output.json(shares);
       cli.output.table(
-        ["PROJECT", "SHARED", "BY"],
-        items.map((share) => [share.project_name, share.shared_at, share.shared_by]),
+        ["PROJECT", "SHARED", "BY", "LAST USED"],
+        shares.map((share) => [share.project_name, share.shared_at, share.shared_by, share.last_used_at ?? "never"]),
       );
     });
 }

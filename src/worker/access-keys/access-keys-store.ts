@@ -40,12 +40,22 @@ export interface SealedKey extends StoredKey {
 /** Where a key belongs: a project's id, or null for the organization. */
 export type KeyScope = string | null;
 
-/** A project's own keys and the organization's that are shared with it, or the organization's own. `?1` is the scope. */
-export const inScope = `(access_keys.project_id IS ?1 OR (access_keys.project_id IS NULL AND EXISTS (
-  SELECT 1 FROM key_shares s WHERE s.key_id = access_keys.id AND s.project_id = ?1)))`;
+/**
+ * A project's own keys and the organization's that are shared with it, or the organization's own. `?1` is the scope. The
+ * plus keeps SQLite from walking all keys of the organization where the few that are shared can be looked up by id.
+ */
+export const inScope = `(access_keys.project_id IS ?1 OR (+access_keys.project_id IS NULL AND access_keys.id IN (
+  SELECT key_id FROM key_shares WHERE project_id = ?1)))`;
 
-const columns = `id, project_id, name, type, policy, public_key, fingerprint, comment, revision, secret_version, secret_bytes, created_at, created_by,
-  changed_at, changed_by, last_used_at, last_used_job`;
+/** From what is asked for, a JSON text `e`, to its keys: SQLite else walks through all that the scope holds. */
+export const eachOf = (json: string) => `json_each(${json}) e CROSS JOIN access_keys ON`;
+
+/** Of a shared key a project sees its own use of it; which jobs another's were, it may not know. `?1` is the scope. */
+const lastUsed = (column: "last_used_at" | "last_used_job") => `iif(access_keys.project_id IS ?1, access_keys.${column},
+  (SELECT s.${column} FROM key_shares s WHERE s.key_id = access_keys.id AND s.project_id = ?1)) AS ${column}`;
+
+const columns = `access_keys.id, project_id, name, access_keys.type, policy, public_key, fingerprint, comment, revision, secret_version,
+  secret_bytes, created_at, created_by, changed_at, changed_by, ${lastUsed("last_used_at")}, ${lastUsed("last_used_job")}`;
 
 export async function findKey(db: D1Database, scope: KeyScope, id: string): Promise<AccessKey | null> {
   const row = await db
@@ -58,7 +68,7 @@ export async function findKey(db: D1Database, scope: KeyScope, id: string): Prom
 /** What a create with this id left behind. */
 export async function findMadeKey(db: D1Database, scope: KeyScope, id: string): Promise<Made<AccessKey> | null> {
   const row = await db
-    .prepare(`SELECT ${columns}, request_mac FROM access_keys WHERE project_id IS ? AND id = ?`)
+    .prepare(`SELECT ${columns}, request_mac FROM access_keys WHERE project_id IS ?1 AND id = ?2`)
     .bind(scope, id)
     .first<KeyRow>();
   if (row === null) return null;
@@ -87,7 +97,7 @@ export async function findKeysByName(
 ): Promise<Map<string, StoredKey>> {
   if (names.length === 0) return new Map();
   const { results } = await db
-    .prepare(`SELECT ${columns} FROM access_keys WHERE ${inScope} AND name IN (SELECT value FROM json_each(?2))`)
+    .prepare(`SELECT ${columns} FROM ${eachOf("?2")} access_keys.name = e.value WHERE ${inScope}`)
     .bind(projectId, JSON.stringify(names))
     .all<KeyRow>();
   return new Map(
@@ -161,8 +171,8 @@ export function mustBeUnchanged(db: D1Database, scope: KeyScope, keys: readonly 
   const revisions = Object.fromEntries(keys.map(({ id, revision }) => [id, revision]));
   return must(
     db,
-    `SELECT 1 WHERE ?2 = (SELECT count(*) FROM access_keys JOIN json_each(?3) e
-       ON e.key = access_keys.id AND e.value = access_keys.revision WHERE ${inScope})`,
+    `SELECT 1 WHERE ?2 = (SELECT count(*) FROM ${eachOf("?3")} access_keys.id = e.key AND access_keys.revision = e.value
+       WHERE ${inScope})`,
     scope,
     Object.keys(revisions).length,
     JSON.stringify(revisions),
@@ -201,11 +211,21 @@ export function deleteKey(db: D1Database, scope: KeyScope, id: string): D1Prepar
   return db.prepare("DELETE FROM access_keys WHERE project_id IS ? AND id = ?").bind(scope, id);
 }
 
-/** Remembers the last job that was handed each of these keys. */
-export function touchKeys(db: D1Database, ids: readonly string[], jobId: string, now: EpochMs): D1PreparedStatement {
-  return db
-    .prepare("UPDATE access_keys SET last_used_at = ?, last_used_job = ? WHERE id IN (SELECT value FROM json_each(?))")
-    .bind(now, jobId, JSON.stringify(ids));
+/** Remembers the last job that was handed each of these keys, and for shared ones the last of its project. */
+export function touchKeys(
+  db: D1Database,
+  job: { readonly id: string; readonly project_id: string },
+  keys: readonly AccessKey[],
+  now: EpochMs,
+): D1PreparedStatement[] {
+  const ids = JSON.stringify(keys.map(({ id }) => id));
+  const used = "SET last_used_at = ?, last_used_job = ? WHERE";
+  return [
+    db.prepare(`UPDATE access_keys ${used} id IN (SELECT value FROM json_each(?))`).bind(now, job.id, ids),
+    db
+      .prepare(`UPDATE key_shares ${used} project_id = ? AND key_id IN (SELECT value FROM json_each(?))`)
+      .bind(now, job.id, job.project_id, ids),
+  ];
 }
 
 function toKey(row: KeyRow): AccessKey {

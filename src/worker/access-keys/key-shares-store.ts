@@ -1,6 +1,6 @@
 /** With which projects an organization's key is shared. */
 import type { KeyShare } from "../../protocol/access-keys.ts";
-import { type EpochMs, toTimestamp } from "../lib/time.ts";
+import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 
 interface ShareRow {
   key_id: string;
@@ -8,20 +8,30 @@ interface ShareRow {
   project_name: string;
   shared_at: EpochMs;
   shared_by: string;
+  last_used_at: EpochMs | null;
+  last_used_job: string | null;
 }
 
-/** For a batch; `sharesIn` reads its rows. */
-export function selectShares(db: D1Database, keyId: string): D1PreparedStatement {
+/** All of a key's shares, or a page of them by the project's id. For a batch; `sharesIn` reads its rows. */
+export function selectShares(
+  db: D1Database,
+  keyId: string,
+  { afterId, limit } = { afterId: "", limit: -1 },
+): D1PreparedStatement {
   return db
     .prepare(
       `SELECT s.*, p.name AS project_name FROM key_shares s JOIN projects p ON p.id = s.project_id
-       WHERE s.key_id = ? ORDER BY p.name`,
+       WHERE s.key_id = ? AND s.project_id > ? ORDER BY s.project_id LIMIT ?`,
     )
-    .bind(keyId);
+    .bind(keyId, afterId, limit);
 }
 
 export function sharesIn(result: D1Result | undefined): KeyShare[] {
-  return ((result?.results ?? []) as ShareRow[]).map((row) => ({ ...row, shared_at: toTimestamp(row.shared_at) }));
+  return ((result?.results ?? []) as ShareRow[]).map((row) => ({
+    ...row,
+    shared_at: toTimestamp(row.shared_at),
+    last_used_at: toTimestampOrNull(row.last_used_at),
+  }));
 }
 
 export async function findShare(db: D1Database, keyId: string, projectId: string): Promise<KeyShare | undefined> {

@@ -1,5 +1,6 @@
 /** Sharing the organization's keys with chosen projects, in which they then behave as the project's own. */
 import type { KeyShare, KeyUnsharing } from "../../protocol/access-keys.ts";
+import type { Listed, Page } from "../../protocol/list.ts";
 import type { Person } from "../../protocol/principal.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
@@ -7,6 +8,7 @@ import { insertAudit } from "../audit/audit-store.ts";
 import { isGuardFailure, must, refusedByTrigger, violatesForeignKey, violatesUnique } from "../lib/d1.ts";
 import { notFound, taken } from "../lib/fault.ts";
 import type { Created } from "../lib/ids.ts";
+import { paged } from "../lib/paging.ts";
 import { type Clock, toTimestamp } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
 import { findKey } from "./access-keys-store.ts";
@@ -20,7 +22,7 @@ export interface KeySharingPorts {
 }
 
 export interface KeySharing {
-  list(person: Person, keyId: string): Promise<KeyShare[]>;
+  list(person: Person, keyId: string, page: Page): Promise<Listed<KeyShare>>;
   /** Said again, it changes nothing. @throws Fault `conflict` where the project has a key of this name. */
   share(person: Person, keyId: string, projectId: string): Promise<Created<KeyShare>>;
   /** At once, whatever refers to it: what has leaked must not wait. Tells what that breaks. */
@@ -30,10 +32,14 @@ export interface KeySharing {
 export function createKeySharing(ports: KeySharingPorts): KeySharing {
   const { db } = ports;
   return {
-    async list(person, keyId) {
+    async list(person, keyId, page) {
       requireMay(person, "key.read", null);
       if ((await findKey(db, null, keyId)) === null) throw notFound();
-      return sharesIn(await selectShares(db, keyId).all());
+      const { items, next } = await paged(page, async (afterId, limit) => {
+        const shares = sharesIn(await selectShares(db, keyId, { afterId, limit }).all());
+        return shares.map((shared) => ({ id: shared.project_id, shared }));
+      });
+      return { items: items.map(({ shared }) => shared), next };
     },
     async share(person, keyId, projectId) {
       requireMay(person, "key.share", null);
@@ -60,6 +66,8 @@ async function share(
     project_name: project.name,
     shared_at: toTimestamp(now),
     shared_by: person.id,
+    last_used_at: null,
+    last_used_job: null,
   };
   const audit = await auditRow({ action: "key.share", principal: person, projectId: project.id, keyId }, now);
   try {

@@ -239,9 +239,9 @@ function shareRoutes(sharing: KeySharing): Route[] {
       path: "/api/v1/keys/:key_id/shares",
       access: "person",
       summary: "List the projects that a key of the organization is shared with",
-      answers: { 200: { description: "all of them", schema: KeyShareList } },
-      handle: async ({ principal, params }) =>
-        json(200, { items: await sharing.list(principal, params.key_id), next: null }),
+      query: Page,
+      answers: { 200: { description: "a page", schema: KeyShareList } },
+      handle: async ({ principal, params, query }) => json(200, await sharing.list(principal, params.key_id, query)),
     }),
     route({
       method: "POST",

@@ -41,29 +41,15 @@ export async function recordHandOver(
     mustBeUnchanged(db, job.project_id, keys),
     ...rows.map((row) => insertAudit(db, row)),
     db.prepare("UPDATE jobs SET mask_key_id = ?, handed_over_at = ? WHERE id = ?").bind(maskKeyId, now, job.id),
-    ...(keys.length === 0
-      ? []
-      : [
-          touchKeys(
-            db,
-            keys.map(({ id }) => id),
-            job.id,
-            now,
-          ),
-        ]),
+    ...(keys.length === 0 ? [] : touchKeys(db, job, keys, now)),
     ...(identity === null ? [] : [recordMint(db, identity, record)]),
   ];
   try {
     await sealer.write(() => db.batch(batch));
   } catch (error) {
     if (isGuardFailure(error)) {
-      if (
-        (await db
-          .prepare(claimStands)
-          .bind(...claim)
-          .first()) === null
-      )
-        throw notFound();
+      const standing = db.prepare(claimStands).bind(...claim);
+      if ((await standing.first()) === null) throw notFound();
       throw new Fault("unavailable", "an access key was just changed", { cause: error, retryAfterSeconds: 1 });
     }
     if (violatesUnique(error, "identity_ledger.job_id")) {

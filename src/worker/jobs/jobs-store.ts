@@ -1,7 +1,7 @@
 /** Jobs, their workflows and pipelines in D1. Every change of state is guarded by the state before it. */
 import { GitContext } from "../../protocol/git-context.ts";
 import type { Job, JobResult, JobState, LogDeletion } from "../../protocol/jobs.ts";
-import { inScope } from "../access-keys/access-keys-store.ts";
+import { eachOf, inScope } from "../access-keys/access-keys-store.ts";
 import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob, fromHex, toHex } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
@@ -107,8 +107,7 @@ export function insertJob(
   return [
     must(
       db,
-      `SELECT 1 WHERE ?2 = (SELECT count(*) FROM access_keys
-         WHERE ${inScope} AND id IN (SELECT key FROM json_each(?3)))`,
+      `SELECT 1 WHERE ?2 = (SELECT count(*) FROM ${eachOf("?3")} access_keys.id = e.key WHERE ${inScope})`,
       job.project_id,
       named.length,
       keys,

@@ -6,7 +6,15 @@ const site = eachTest();
 
 const ofAll = { ...accessKey, project_id: null };
 const table = { ...projects, "GET /api/v1/keys": { items: [ofAll], next: null } };
-const share = { key_id: accessKey.id, project_id: id, project_name: "demo", shared_at: at, shared_by: id };
+const share = {
+  key_id: accessKey.id,
+  project_id: id,
+  project_name: "demo",
+  shared_at: at,
+  shared_by: id,
+  last_used_at: null,
+  last_used_job: null,
+};
 
 test("--organization makes the key there, and its value stays off the command line", async () => {
   const argv = ["key", "create", "deploy", "--organization", "--type", "string", "--value-file", "-"];

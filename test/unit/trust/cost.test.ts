@@ -2,10 +2,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TokenClaims } from "../../../src/protocol/trust.ts";
+import { explainAws } from "../../../src/trust/aws/explain.ts";
 import { like } from "../../../src/trust/aws/like.ts";
 import { resolveVariables } from "../../../src/trust/aws/operators.ts";
 import { Effort } from "../../../src/trust/effort.ts";
-import { explainTrust, lintTrust, readTrust } from "../../../src/trust/trust.ts";
+import { explainKubernetes } from "../../../src/trust/kubernetes/explain.ts";
+import { explainTrust, lintTrust } from "../../../src/trust/trust.ts";
 import { callsDuring } from "./steps.ts";
 import { claims, now } from "./tokens.ts";
 
@@ -85,7 +87,7 @@ describe("a whole policy", () => {
   it("of many statements and stars is linear too: each value is gone through once for each condition", () => {
     const effort = new Effort(Number.POSITIVE_INFINITY);
     const text = aws(...list(150, () => onSub("StringLike", `${"*a".repeat(110)}b`)));
-    expect(readTrust("aws", text)(long, now, effort).verdict).toBe("refused");
+    expect(explainAws(text, long, now, effort).verdict).toBe("refused");
     expect(effort.steps).toBeLessThan(150 * 4 * (19_000 + 220));
   });
 
@@ -103,7 +105,7 @@ describe("a whole policy", () => {
     ["variables that stand for long texts", aws(onSub("StringEquals", variables(2900))), long],
   ])("that would take more is unknown: %s", (_says, text, token) => {
     const effort = new Effort();
-    expect(readTrust("aws", text)(token, now, effort).verdict).toBe("unknown");
+    expect(explainAws(text, token, now, effort).verdict).toBe("unknown");
     expect(effort.steps).toBeLessThanOrEqual(stepsMax);
   });
 
@@ -139,7 +141,7 @@ describe("a whole policy", () => {
     ],
   ])("in CEL that would take more is unknown: %s", (_says, text, token) => {
     const effort = new Effort();
-    expect(readTrust("kubernetes", text)(token, now, effort).verdict).toBe("unknown");
+    expect(explainKubernetes(text, token, now, effort).verdict).toBe("unknown");
   });
 
   it("of globs that would take more is unknown, for Vault", () => {
