@@ -54,6 +54,14 @@ export const limits = {
   listItems: 1000,
   /** Seconds for which a change of a job's state stays in the feed. */
   jobChangesKeptSeconds: 7 * 24 * 60 * 60,
+  /** What is searched for in a log, in UTF-16 units. */
+  logSearchChars: 200,
+  /** Stored bytes that one call of a search reads: whole pages, until it is so much. */
+  logSearchBytes: 4 * 1024 * 1024,
+  /** Matches that one call of a search answers. */
+  logSearchMatches: 100,
+  /** Of a line that is asked for by its number, in UTF-16 units. */
+  logLineChars: 64 * 1024,
   /** Days for which a project may keep its finished logs, at most. */
   logRetentionDays: 3650,
 } as const;

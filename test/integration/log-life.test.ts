@@ -173,7 +173,9 @@ describe("retention", () => {
     const { body: job } = await world.as(guest, "GET", `/api/v1/jobs/${jobId}`);
     expect(job).toMatchObject({ state: "finished", log_deletion: { sha256: digest } });
     const log = `/api/v1/logs/${jobId}`;
-    const reads = ["", "?raw=true", "/summary", "/text", "/events", "/event?at=0"].map((path) => `${log}${path}`);
+    const reads = ["", "?raw=true", "/summary", "/text", "/events", "/event?at=0", "/line?at=1", "/search?q=hi"].map(
+      (path) => `${log}${path}`,
+    );
     for (const path of reads) {
       const answer = await world.as(guest, "GET", path);
       expect([path, answer.status, answer.body.code]).toEqual([path, 410, "log_deleted"]);

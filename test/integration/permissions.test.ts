@@ -442,6 +442,8 @@ const cases: Case[] = [
   plain("GET /api/v1/logs/:job_id", "log.read", "here", 200, () => `/api/v1/logs/${jobId}`),
   plain("GET /api/v1/logs/:job_id/text", "log.read", "here", 200, () => `/api/v1/logs/${jobId}/text`),
   plain("GET /api/v1/logs/:job_id/summary", "log.read", "here", 200, () => `/api/v1/logs/${jobId}/summary`),
+  plain("GET /api/v1/logs/:job_id/line", "log.read", "here", 200, () => `/api/v1/logs/${jobId}/line?at=1`),
+  plain("GET /api/v1/logs/:job_id/search", "log.read", "here", 200, () => `/api/v1/logs/${jobId}/search?q=hi`),
   plain("GET /api/v1/logs/:job_id/events", "log.read", "here", 200, () => `/api/v1/logs/${jobId}/events`),
   plain("GET /api/v1/logs/:job_id/event", "log.read", "here", 200, () => `/api/v1/logs/${jobId}/event?at=0`),
   plain(

@@ -17,12 +17,16 @@ export function eventAsJson({ events }: EventsPage, position: number): Uint8Arra
 }
 
 /** What a terminal showed: the directive of each command and what came out. */
-export function pageAsText({ events }: EventsPage): string {
-  return fromUtf8(events)
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => textOf(JSON.parse(line)))
-    .join("");
+export function pageAsText(page: EventsPage): string {
+  return textsOf(page).join("");
+}
+
+/** The same for each event. */
+export function textsOf({ events }: EventsPage): string[] {
+  const lines = fromUtf8(events).split("\n");
+  // Every event has its line end: behind the last there is nothing.
+  lines.pop();
+  return lines.map((line) => textOf(JSON.parse(line)));
 }
 
 function textOf(stored: unknown): string {

@@ -1,7 +1,8 @@
 /** Reading logs over HTTP: pages, downloads, single events, and what a log is as a whole. */
 import * as z from "zod";
+import { limits } from "../../protocol/limits.ts";
 import { LogEventAt, LogPage } from "../../protocol/log-events.ts";
-import { LogSummary } from "../../protocol/log-reading.ts";
+import { LogLine, LogMatches, LogSummary } from "../../protocol/log-reading.ts";
 import type { Person } from "../../protocol/principal.ts";
 import type { Project } from "../../protocol/projects.ts";
 import { isKnown, rangeFor } from "../http/conditional.ts";
@@ -9,15 +10,28 @@ import { json } from "../http/reply.ts";
 import { type Answer, type Route, route } from "../http/route.ts";
 import { readByteRange } from "../lib/byte-range.ts";
 import { fromHex, toBase64 } from "../lib/bytes.ts";
-import { notFound } from "../lib/fault.ts";
+import { Fault, notFound } from "../lib/fault.ts";
 import { toTimestamp } from "../lib/time.ts";
 import { type LogRoomStub, type LogRooms, roomOf } from "./log-access.ts";
+import { findLine, searchLog } from "./log-finding.ts";
 import { deletionDue } from "./log-life.ts";
+import { decodePlace, searchStart } from "./log-search.ts";
 import { asStream, eventPieces, finalPosition, pageBytes, textPieces, totalBytes, within } from "./log-text.ts";
 import { eventAsJson, pageAsJson } from "./plain-read.ts";
 import { type ReadableJobs, requireReadable } from "./readable.ts";
 
 export const Position = z.string().regex(/^\d{1,15}$/, "must be a position");
+
+const LineNumber = z.string().regex(/^[1-9]\d{0,14}$/, "must be the number of a line, from 1");
+
+const SearchText = z
+  .string()
+  .min(1, "must not be empty")
+  .max(limits.logSearchChars, `must have at most ${limits.logSearchChars} characters`)
+  .refine((text) => !text.includes("\n"), "must lie on one line");
+
+/** Each unit that is held back may lie in an event of its own. */
+const cursorChars = 100 * limits.logSearchChars;
 
 export interface LogReadingPorts<Env> {
   readonly rooms: LogRooms<Env>;
@@ -26,7 +40,15 @@ export interface LogReadingPorts<Env> {
 }
 
 export function logReadingRoutes<Env>(ports: LogReadingPorts<Env>): Route[] {
-  return [readRoute(ports), summaryRoute(ports), textRoute(ports), eventsRoute(ports), eventRoute(ports)];
+  return [
+    readRoute(ports),
+    summaryRoute(ports),
+    textRoute(ports),
+    eventsRoute(ports),
+    eventRoute(ports),
+    lineRoute(ports),
+    searchRoute(ports),
+  ];
 }
 
 function readRoute<Env>(ports: LogReadingPorts<Env>): Route {
@@ -133,6 +155,49 @@ function eventRoute<Env>(ports: LogReadingPorts<Env>): Route {
     },
   });
 }
+
+function lineRoute<Env>(ports: LogReadingPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id/line",
+    access: "person",
+    summary: "Read line `at`, from 1, of a job's log as text, and the position of the event that it begins in",
+    query: z.object({ at: LineNumber.transform(Number) }),
+    answers: { 200: { description: "the line; 404 where there is none, yet or ever", schema: LogLine }, ...gone },
+    async handle({ principal, params, query: { at } }) {
+      const found = await findLine(await readableRoom(ports, principal, params.job_id), at);
+      if (found === null) throw notFound();
+      return json(200, found satisfies LogLine);
+    },
+  });
+}
+
+function searchRoute<Env>(ports: LogReadingPorts<Env>): Route {
+  return route({
+    method: "GET",
+    path: "/api/v1/logs/:job_id/search",
+    access: "person",
+    summary: "Search a job's log as text for `q`, a stretch at a time: goes on at `cursor`",
+    query: z.object({
+      q: SearchText,
+      ignore_case: z.enum(["true", "false"]).default("false"),
+      from: Position.default("0").transform(Number),
+      cursor: z.string().max(cursorChars).optional(),
+    }),
+    answers: { 200: { description: "what was found in this stretch, in its order", schema: LogMatches }, ...gone },
+    async handle({ principal, params, query: { q, ignore_case, from, cursor } }) {
+      const room = await readableRoom(ports, principal, params.job_id);
+      const wanted = { text: q, ignoreCase: ignore_case === "true", from };
+      const place = cursor === undefined ? searchStart : decodePlace(cursor, wanted);
+      const found = place === null ? null : await searchLog(room, wanted, place);
+      if (found === null)
+        throw new Fault("invalid_request", "?cursor: is of no search for this text", { errors: notOurs });
+      return json(200, found satisfies LogMatches);
+    },
+  });
+}
+
+const notOurs = [{ pointer: "?cursor", detail: "is of no search for this text" }];
 
 /** What every reader of a log may be told. */
 const gone = { 410: { description: "the log was deleted (`log_deleted`)", schema: null } };

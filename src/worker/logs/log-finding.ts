@@ -1,0 +1,54 @@
+/** Lines and matches in a job's log, read from its room page by page. */
+import { limits } from "../../protocol/limits.ts";
+import type { LogLine, LogMatches } from "../../protocol/log-reading.ts";
+import type { LogRoomStub } from "./log-access.ts";
+import { LineFinder } from "./log-lines.ts";
+import { encodePlace, type SearchPlace, searchPage, type Wanted } from "./log-search.ts";
+import { pagesOf } from "./log-text.ts";
+import { textsOf } from "./plain-read.ts";
+
+/** Parsed at once: several times as much is held while it is. */
+const pageBytes = 1024 * 1024;
+
+/** Reads whatever comes first: so many bytes, or so many pages, of which gaps make small ones. */
+const pagesMax = 64;
+
+/** Line `number`, from 1; null where the log has no such line, yet or ever. */
+export async function findLine<Env>(room: LogRoomStub<Env>, number: number): Promise<LogLine | null> {
+  const finder = new LineFinder(number);
+  let position = 0;
+  let isFinal = false;
+  for await (const page of pagesOf(room, 0, pageBytes)) {
+    for (const [index, text] of textsOf(page).entries()) {
+      const found = finder.take(position + index, text);
+      if (found !== null) return found;
+    }
+    position = page.next;
+    isFinal = page.isFinal;
+  }
+  return finder.rest(isFinal);
+}
+
+/** Matches from a place on, of a bounded stretch. Null for a place that the log does not have. */
+export async function searchLog<Env>(
+  room: LogRoomStub<Env>,
+  wanted: Wanted,
+  start: SearchPlace,
+): Promise<LogMatches | null> {
+  const matches: LogMatches["matches"] = [];
+  let place = start;
+  for (let [bytes, pages] = [0, 0]; bytes < limits.logSearchBytes && pages < pagesMax; pages++) {
+    const page = await room.read({ from: place.position, maxBytes: pageBytes });
+    if (page.next < place.position) return null;
+    const stretch = { texts: textsOf(page), next: page.next };
+    const searched = searchPage(wanted, place, stretch, limits.logSearchMatches - matches.length);
+    const isAtEnd = page.next === place.position;
+    matches.push(...searched.matches);
+    place = searched.place;
+    if (searched.isCut) break;
+    if (page.isFinal) return { matches, next: null, at_end: true };
+    if (isAtEnd) return { matches, next: encodePlace(place), at_end: true };
+    bytes += page.events.length;
+  }
+  return { matches, next: encodePlace(place), at_end: false };
+}
