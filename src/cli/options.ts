@@ -21,6 +21,17 @@ export function lifetime(text: string): Lifetime {
   return Number(match[1]) * units[match[2] as keyof typeof units];
 }
 
+/** A moment as Unix seconds: so long ago (`90s`, `15m`), or RFC 3339 (`2026-11-20T18:10:00Z`); without a zone it is UTC. */
+export function moment(text: string, now = Date.now()): number {
+  const ago = /^\d{1,9}[smhd]$/.test(text) ? lifetime(text) : "never";
+  if (ago !== "never") return Math.floor(now / 1000) - ago;
+  const isTime = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text);
+  const at = isTime ? Date.parse(/^[^T ]+$|(Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`) : Number.NaN;
+  if (Number.isNaN(at))
+    throw new InvalidArgumentError("must be how long ago, such as 15m, or a time: 2026-11-20T18:10:00Z.");
+  return Math.floor(at / 1000);
+}
+
 export function uses(text: string): Uses {
   return text === "unlimited" ? text : wholeNumber(text);
 }

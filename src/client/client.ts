@@ -26,8 +26,6 @@ import { IdentityProfile, type IdentityProfileCreate, IdentityProfileList } from
 import { JobChangesPage, type JobChangesQuery } from "../protocol/job-changes.ts";
 import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
 import { List, type Listed } from "../protocol/list.ts";
-import { LogPage } from "../protocol/log-events.ts";
-import { LogSummary } from "../protocol/log-reading.ts";
 import { type NetworksPatch, NetworksShown } from "../protocol/networks.ts";
 import { Project, type ProjectCreate, ProjectList, type ProjectPatch } from "../protocol/projects.ts";
 import { SealingBatch, SealingStatus, type SealingSwitch } from "../protocol/sealing.ts";
@@ -40,6 +38,7 @@ import {
 } from "../protocol/trust.ts";
 import { accessKeys } from "./access-keys.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { logs } from "./logs.ts";
 import { create, type ListQuery, list, remove } from "./resource.ts";
 import { createTransport, type Fetch, type Transport } from "./transport.ts";
 import { uuidv7 } from "./uuid.ts";
@@ -188,21 +187,6 @@ function trust(transport: Transport) {
   return {
     generate: (body: z.input<typeof TrustGenerateRequest>) => ask(GeneratedTrust, "generate", body),
     explain: (body: z.input<typeof TrustExplainRequest>) => ask(TrustExplanation, "explain", body),
-  };
-}
-
-function logs(transport: Transport) {
-  return {
-    /**
-     * Events from position `from` on, up to the next gap; none where a gap begins there, and `next` is that gap's end.
-     * `next` is null once the log is final and read: readLog makes records of pages.
-     */
-    page: (jobId: string, from: number) =>
-      transport.json(LogPage, { method: "GET", path: `/api/v1/logs/${jobId}`, query: { token: from } }),
-    /** How long it is and, once it is final, its SHA-256 and until when it is kept. */
-    summary: (jobId: string) => transport.json(LogSummary, { method: "GET", path: `/api/v1/logs/${jobId}/summary` }),
-    text: (jobId: string) =>
-      transport.text({ method: "GET", path: `/api/v1/logs/${jobId}`, query: { token: 0, raw: "true" } }),
   };
 }
 

@@ -4,13 +4,19 @@
  */
 import type * as z from "zod";
 import { type Backoff, backoffMilliseconds, type Clock } from "./clock.ts";
-import { type ApiProblem, parseJson, problemFrom, UnexpectedAnswer, Unreachable } from "./errors.ts";
+import { ApiProblem, parseJson, problemFrom, UnexpectedAnswer, Unreachable } from "./errors.ts";
 
 /** As much of the standard `fetch` as is needed, so that any runtime's fits. */
 export type Fetch = (
   url: string,
   init: { method: string; headers: Record<string, string>; body?: string; signal?: AbortSignal; redirect: "error" },
-) => Promise<{ status: number; headers: { get(name: string): string | null }; text(): Promise<string> }>;
+) => Promise<{
+  status: number;
+  headers: { get(name: string): string | null };
+  text(): Promise<string>;
+  /** For what is streamed; a runtime without streams cannot download. */
+  body?: { getReader(): { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> } } | null;
+}>;
 
 export interface TransportOptions {
   baseUrl: string;
@@ -35,6 +41,8 @@ export interface Transport {
   /** The answer's JSON, checked. */
   json<Schema extends z.ZodType>(schema: Schema, call: Call): Promise<z.output<Schema>>;
   text(call: Call): Promise<string>;
+  /** The answer's bytes as they come, never all at once; asked for when the first is taken, and never repeated. */
+  stream(call: Call): AsyncGenerator<Uint8Array, void>;
 }
 
 const retry: Backoff & { attempts: number } = { firstMilliseconds: 250, mostMilliseconds: 4000, attempts: 4 };
@@ -51,6 +59,7 @@ export function createTransport(options: TransportOptions): Transport {
       throw new UnexpectedAnswer(`the answer to ${call.method} ${call.path} is not what this version of the API says`);
     },
     text: (call) => exchange(options, call),
+    stream: (call) => streamed(options, call),
   };
 }
 
@@ -64,6 +73,61 @@ async function exchange(options: TransportOptions, call: Call): Promise<string> 
       ? outcome.retryAfterSeconds * 1000
       : backoffMilliseconds(retry, attempt, options.clock.random);
     await options.clock.sleep(wait, options.signal);
+  }
+}
+
+async function* streamed(options: TransportOptions, call: Call): AsyncGenerator<Uint8Array, void> {
+  const patience = new Patience(options.clock);
+  try {
+    const init = initOf(options, call, patience.signal);
+    const answer = await patience.during(options.fetch(urlOf(options.baseUrl, call), init));
+    if (answer.status < 200 || answer.status >= 300) throw refusalOf(options, answer.status, await answer.text());
+    const reader = answer.body?.getReader();
+    for (;;) {
+      const { done, value } = reader === undefined ? { done: true } : await patience.during(reader.read());
+      if (done || value === undefined) return;
+      yield value;
+    }
+  } catch (cause) {
+    if (cause instanceof ApiProblem) throw cause;
+    options.signal?.throwIfAborted();
+    throw new Unreachable(`the download from ${options.baseUrl} broke off: ${reasonOf(cause)}`, { cause });
+  } finally {
+    patience.end();
+  }
+}
+
+/** Aborts what waits too long for the server; a reader may take its time. */
+class Patience {
+  readonly #controller = new AbortController();
+  readonly #stop: () => void;
+  #isWaiting = false;
+  #ticks = 0;
+
+  constructor(clock: Clock) {
+    this.#stop = clock.every(requestTimeoutMilliseconds / 2, () => {
+      if (this.#isWaiting && ++this.#ticks > 2) this.#controller.abort(new DOMException("silence", "TimeoutError"));
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  async during<Value>(wait: Promise<Value>): Promise<Value> {
+    this.#ticks = 0;
+    this.#isWaiting = true;
+    try {
+      return await wait;
+    } finally {
+      this.#isWaiting = false;
+    }
+  }
+
+  /** Also of the request, where its reader wants no more. */
+  end(): void {
+    this.#stop();
+    this.#controller.abort();
   }
 }
 
@@ -99,8 +163,11 @@ function retryAdvice(error: ApiProblem, retryAfter: string | null): { retryable:
   };
 }
 
-function initOf(options: TransportOptions, call: Call): Parameters<Fetch>[1] {
-  const timeout = AbortSignal.timeout(requestTimeoutMilliseconds);
+function initOf(
+  options: TransportOptions,
+  call: Call,
+  timeout = AbortSignal.timeout(requestTimeoutMilliseconds),
+): Parameters<Fetch>[1] {
   return {
     method: call.method,
     headers: {

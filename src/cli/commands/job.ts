@@ -112,7 +112,7 @@ async function run(cli: Cli, words: readonly string[], options: RunOptions): Pro
     return;
   }
   cli.output.note(`signalbox: job ${started.id}; Ctrl-C leaves it running`);
-  const result = await followLog(cli, connection, started.id, 0, cli.globals().json ? "json" : "human");
+  const result = await followLog(cli, connection, started.id, { from: 0 }, cli.globals().json ? "json" : "human");
   if (options.exitStatus && result !== "passed") cli.setExitCode(exitCodes.failed);
 }
 

@@ -175,6 +175,9 @@ test("project set changes only what it names, and only what nobody changed since
   const { code } = await site.withApi(table, ["project", "set", "demo", "--protect", "refs/heads/rel/*"]);
   expect(code).toBe(0);
   expect(site.asked().at(-1)?.body).toEqual({ protected_refs: ["refs/heads/rel/*"] });
+  const { stdout } = await site.withApi(table, ["project", "set", "demo", "--log-retention-days", "7"]);
+  expect(site.asked().at(-1)?.body).toEqual({ log_retention_days: 7 });
+  expect(stdout).toContain("30 days");
 });
 
 test("a registration token may have any number of uses and no end, and then a warning", async () => {

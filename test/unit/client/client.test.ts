@@ -159,3 +159,50 @@ test("ids made later sort later", () => {
   expect(first < second).toBe(true);
   expect(second).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 });
+
+describe("a download", () => {
+  const download = (answer: Partial<Awaited<ReturnType<Fetch>>>, clock: Partial<Clock> = {}) => {
+    const signals: (AbortSignal | undefined)[] = [];
+    const fetch: Fetch = async (_url, { signal }) => {
+      signals.push(signal);
+      return { status: 200, headers: { get: () => null }, text: async () => "", ...answer };
+    };
+    const quiet: Clock = { sleep: async () => undefined, random: () => 1, every: () => () => undefined, ...clock };
+    const { logs } = createClient({ baseUrl: "https://ci.example.com", token: "t0ken", fetch, clock: quiet });
+    return { pieces: logs.download(id, "events"), signals };
+  };
+  const reader = (read: () => Promise<{ done: boolean; value?: Uint8Array }>) => ({ getReader: () => ({ read }) });
+
+  test("gives the bytes as they come, and lets go of the connection where its reader wants no more", async () => {
+    let reads = 0;
+    const body = reader(async () => ({ done: false, value: Uint8Array.of(++reads) }));
+    const { pieces, signals } = download({ body });
+    expect((await pieces.next()).value).toEqual(Uint8Array.of(1));
+    expect((await pieces.next()).value).toEqual(Uint8Array.of(2));
+    expect([reads, signals[0]?.aborted]).toEqual([2, false]);
+    await pieces.return();
+    expect(signals[0]?.aborted).toBe(true);
+  });
+
+  test("that is refused, breaks off or falls silent says so, and is never taken for whole", async () => {
+    const refused = problem(410, "log_deleted");
+    const gone = download({ status: 410, text: async () => JSON.stringify(refused.body) });
+    await expect(gone.pieces.next()).rejects.toMatchObject({ status: 410, code: "log_deleted" });
+    const broken = download({ body: reader(() => Promise.reject(new TypeError("terminated"))) });
+    await expect(broken.pieces.next()).rejects.toThrow(Unreachable);
+    let tick: () => void = () => undefined;
+    const silent = download(
+      { body: reader(() => new Promise((_, reject) => silent.signals[0]?.addEventListener("abort", reject))) },
+      {
+        every(_milliseconds, action) {
+          tick = action;
+          return () => undefined;
+        },
+      },
+    );
+    const first = silent.pieces.next();
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let ticks = 0; ticks < 3; ticks++) tick();
+    await expect(first).rejects.toThrow(Unreachable);
+  });
+});
