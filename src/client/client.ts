@@ -28,7 +28,7 @@ import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
 import { List, type Listed } from "../protocol/list.ts";
 import { type NetworksPatch, NetworksShown } from "../protocol/networks.ts";
 import { Project, type ProjectCreate, ProjectList, type ProjectPatch } from "../protocol/projects.ts";
-import { SealingBatch, SealingStatus, type SealingSwitch } from "../protocol/sealing.ts";
+import { SealingBatch, type SealingEscrowRecord, SealingStatus, type SealingSwitch } from "../protocol/sealing.ts";
 import { CompromisedKeyReport, SigningSlots } from "../protocol/signing-keys.ts";
 import {
   GeneratedTrust,
@@ -212,6 +212,9 @@ function sealing(transport: Transport) {
     });
   return {
     status: () => transport.json(SealingStatus, { method: "GET", path: "/api/v1/sealing" }),
+    /** Said again, it is the same copy. */
+    escrow: (body: z.input<typeof SealingEscrowRecord>) =>
+      transport.json(SealingStatus, { method: "POST", path: "/api/v1/sealing/escrows", body, repeatable: true }),
     /** Reserves the idle slot; the same key may be said again. */
     async begin(body: SealingSwitch): Promise<void> {
       await transport.text({ method: "POST", path: "/api/v1/sealing/begin", body, repeatable: true });

@@ -1,6 +1,6 @@
 /** The sealing key's rotation: which keys are known, what rests under each, and the steps from one to the next. */
 import * as z from "zod";
-import { Timestamp } from "./ids.ts";
+import { Id, Timestamp } from "./ids.ts";
 
 /** The first 8 bytes of SHA-256 of a sealing key, in hex. */
 export const SealingKeyId = z.string().regex(/^[0-9a-f]{16}$/, "must be 16 digits of lower-case hex");
@@ -14,6 +14,36 @@ export const sealingSlots = ["ACCESS_KEY_ENCRYPTION", "ACCESS_KEY_ENCRYPTION_2"]
  */
 export const SealingKeyState = z.enum(["seals", "new", "retired", "safe_to_remove", "missing", "gone"]);
 
+/**
+ * That a copy of a sealing key is kept. `shown`: to a person, who typed its id back. `recipient`: encrypted to an age
+ * recipient. `declined`: no copy is kept, on purpose.
+ */
+export const SealingEscrow = z.object({
+  how: z.enum(["shown", "recipient", "declined"]),
+  recipient: z.string().nullable(),
+  at: Timestamp,
+  by: Id,
+});
+export type SealingEscrow = z.infer<typeof SealingEscrow>;
+
+/** What is told of a copy: never the key. */
+export const SealingEscrowRecord = z
+  .strictObject({
+    key_id: SealingKeyId,
+    how: SealingEscrow.shape.how,
+    /** Of X25519, as age prints it. */
+    recipient: z
+      .string()
+      .regex(/^age1[0-9a-z]{58}$/, "must be an age recipient (age1…)")
+      .nullable()
+      .default(null),
+  })
+  .refine(({ how, recipient }) => (recipient !== null) === (how === "recipient"), {
+    path: ["recipient"],
+    message: "belongs to `recipient` and to nothing else",
+  });
+export type SealingEscrowRecord = z.infer<typeof SealingEscrowRecord>;
+
 export const SealingKeyStatus = z.object({
   key_id: SealingKeyId,
   /** The slot that holds it, in the isolate that answers. */
@@ -25,6 +55,8 @@ export const SealingKeyStatus = z.object({
   job_specs: z.int(),
   /** Unfinished jobs whose masks may rest under it in their log rooms. */
   unfinished_jobs: z.int(),
+  /** Null: nobody has said that a copy is kept. */
+  escrow: SealingEscrow.nullable(),
 });
 export type SealingKeyStatus = z.infer<typeof SealingKeyStatus>;
 

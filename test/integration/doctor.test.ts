@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { diagnose } from "../../src/cli/doctor/doctor.ts";
-import { bootstrap } from "../support/api.ts";
+import { bootstrap, call } from "../support/api.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 import { freePort, makeCertificate, startNginx } from "../support/proxies.ts";
 
@@ -19,6 +19,8 @@ const stops: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   harness = await startHarness({ ISSUER: "https://ci.example.test", TRUST_PROXY: "on" });
   token = await bootstrap(harness);
+  const { seals_with: key_id } = (await call(harness, token, "GET", "/api/v1/sealing")).body;
+  await call(harness, token, "POST", "/api/v1/sealing/escrows", { key_id, how: "shown" });
   folder = mkdtempSync(join(tmpdir(), "doctor-"));
   makeCertificate(folder, "localhost");
 });
@@ -70,6 +72,7 @@ it("is green through an nginx that does all of it right", async () => {
     "health",
     "/cdn-cgi/",
     "websocket",
+    "sealing key",
   ]);
 });
 

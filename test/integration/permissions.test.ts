@@ -408,6 +408,14 @@ const cases: Case[] = [
   ),
   plain("GET /api/v1/sealing", "sealing.read", "organization", 200, () => "/api/v1/sealing"),
   plain(
+    "POST /api/v1/sealing/escrows",
+    "sealing.rotate",
+    "organization",
+    422,
+    () => "/api/v1/sealing/escrows",
+    () => ({ key_id: "00".repeat(8), how: "shown" }),
+  ),
+  plain(
     "POST /api/v1/sealing/begin",
     "sealing.rotate",
     "organization",

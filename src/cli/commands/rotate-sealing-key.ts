@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Client } from "../../client/client.ts";
 import { type Cli, connect, messageOf } from "../context.ts";
-import { type EscrowOptions, escrowKey } from "../escrow.ts";
+import { addEscrowOptions, type EscrowOptions, escrowKey } from "../escrow.ts";
 import { exitCodes, Failure, UsageError } from "../exit.ts";
 import { nextSealingStep } from "../sealing-plan.ts";
 import { putSecret } from "../wrangler.ts";
@@ -22,17 +22,15 @@ const seenWithinSeconds = 120;
 const answersInARow = 5;
 
 export function addRotateSealingKey(rotate: Command, cli: Cli): void {
-  rotate
+  const command = rotate
     .command("sealing-key")
     .description(
       "put a new sealing key into the idle slot, let it seal, and seal every record anew; run it again to resume",
     )
     .option("--print", "print the new key for another way of putting it, and stop; run again once it is there")
     .option("--key-file <file>", "write the new key into a new file, and stop; run again once it is there")
-    .option("--recipient <age1…>", "keep the copy encrypted to this age recipient, in --escrow-file")
-    .option("--escrow-file <file>", "a new file for the encrypted copy")
-    .option("--no-escrow", "keep no copy: what is sealed is lost with the binding")
     .action(async (options: Options) => rotateSealingKey(cli, options));
+  addEscrowOptions(command);
 }
 
 async function rotateSealingKey(cli: Cli, options: Options): Promise<void> {
@@ -65,9 +63,10 @@ async function putNewKey(
 ): Promise<string | null> {
   const text = newSealingKey();
   const idHex = createHash("sha256").update(Buffer.from(text, "base64")).digest("hex").slice(0, 16);
-  await escrowKey({ text, idHex }, options, cli.signal);
+  const kept = await escrowKey({ text, idHex }, options, cli.signal);
   // Of two runs, one writes the slot; whoever thought for long over the copy may have been overtaken.
   await client.sealing.begin({ from, to: idHex });
+  await client.sealing.escrow({ key_id: idHex, ...kept });
   if (options.print) {
     cli.output.note(`For ${slot}: the key ${idHex}. Put it there, then run this command again.`);
     cli.output.raw(`${text}\n`);

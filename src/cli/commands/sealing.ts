@@ -3,13 +3,14 @@ import type { Command } from "commander";
 import type { SealingBatch, SealingStatus } from "../../protocol/sealing.ts";
 import { type Cli, connect } from "../context.ts";
 import { exitCodes } from "../exit.ts";
+import { addSealingEscrow, keptWords } from "./sealing-escrow.ts";
 
 type Unreadable = SealingBatch["unreadable"];
 
 export function addSealingCommands(program: Command, cli: Cli): void {
-  program
-    .command("sealing")
-    .description("the sealing keys, and what is sealed under them")
+  const sealing = program.command("sealing").description("the sealing keys, and what is sealed under them");
+  addSealingEscrow(sealing, cli);
+  sealing
     .command("check")
     .description("count what rests under each key and open every record; exit code 1 where one does not open")
     .action(async () => {
@@ -49,7 +50,7 @@ export function showSealing(cli: Cli, status: SealingStatus, unreadable: Unreada
     cli.output.json({ ...status, unreadable });
     return;
   }
-  const head = ["KEY", "STATE", "SLOT", "SINCE", "ACCESS KEYS", "JOB SPECS", "UNFINISHED JOBS"];
+  const head = ["KEY", "STATE", "SLOT", "SINCE", "ACCESS KEYS", "JOB SPECS", "UNFINISHED JOBS", "COPY"];
   cli.output.table(
     head,
     status.items.map((key) => [
@@ -60,9 +61,18 @@ export function showSealing(cli: Cli, status: SealingStatus, unreadable: Unreada
       String(key.access_keys),
       String(key.job_specs),
       String(key.unfinished_jobs),
+      key.escrow === null ? "" : [keptWords[key.escrow.how], key.escrow.recipient ?? ""].join(" "),
     ]),
   );
+  for (const { key_id } of status.items.filter(isUnkept)) {
+    cli.output.note(`nobody keeps a copy of the sealing key ${key_id}: signalbox sealing escrow --key-file FILE`);
+  }
   for (const { table, id } of unreadable) cli.output.line(`does not open: ${table} ${id}`);
+}
+
+/** A key that seals or will, and is lost with its binding. */
+function isUnkept({ state, escrow }: SealingStatus["items"][number]): boolean {
+  return (state === "seals" || state === "new") && (escrow === null || escrow.how === "declined");
 }
 
 const stateWords: Record<SealingStatus["items"][number]["state"], string> = {

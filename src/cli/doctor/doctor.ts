@@ -6,6 +6,7 @@ import { checkLists, proveAddresses } from "./addresses.ts";
 import { type Answer, exchange, type Trust } from "./exchange.ts";
 import { type Finding, failure, ok, warning } from "./finding.ts";
 import { checkOldTls } from "./old-tls.ts";
+import { checkEscrow } from "./sealing-key.ts";
 import { checkWebsocket } from "./websocket.ts";
 
 const yearSeconds = 31_536_000;
@@ -44,14 +45,18 @@ export async function diagnose(patient: Patient): Promise<Finding[]> {
     checkClosed(patient),
     attempted("websocket", () => checkWebsocket(base, patient, patient.token)),
   ]);
-  return [...wire, healthFinding(health), ...rest, ...(await addressFindings(patient))];
+  return [...wire, healthFinding(health), ...rest, ...(await ownerFindings(patient))];
 }
 
-async function addressFindings({ base, token, provesAddresses = false, ...trust }: Patient): Promise<Finding[]> {
+/** What only an owner's token shows. */
+async function ownerFindings({ base, token, provesAddresses = false, ...trust }: Patient): Promise<Finding[]> {
   if (token === null) return [];
-  const check = () => (provesAddresses ? proveAddresses(base, trust, token) : checkLists(base, trust, token));
-  const finding = await attempted("addresses", check);
-  return finding === null ? [] : [finding];
+  const addresses = () => (provesAddresses ? proveAddresses(base, trust, token) : checkLists(base, trust, token));
+  const findings = [
+    await attempted("sealing key", () => checkEscrow(base, trust, token)),
+    await attempted("addresses", addresses),
+  ];
+  return findings.filter((finding) => finding !== null);
 }
 
 /** The credential is never sent there, so nothing else is looked at. */

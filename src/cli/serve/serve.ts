@@ -52,7 +52,8 @@ async function run(cli: Cli, serving: Serving): Promise<void> {
   const { folder, port } = serving;
   const say = (text: string) => cli.output.line(text);
   const { secrets, made } = await loadSecrets(folder.secrets);
-  if (made) say(`made secrets in ${folder.secrets}: keep a copy of ACCESS_KEY_ENCRYPTION elsewhere`);
+  if (made)
+    say(`made secrets in ${folder.secrets}: keep a copy of ACCESS_KEY_ENCRYPTION elsewhere (signalbox sealing escrow)`);
   const files = await prepare(cli, serving, secrets);
   const applied = await migrate(files.migrator, files.socket, files.env);
   say(applied.length === 0 ? "the database is up to date" : `the database got ${applied.join(", ")}`);

@@ -52,6 +52,13 @@ export async function ownerToken(
   return answer;
 }
 
+/** A server on this machine to try things out asks nobody to keep a copy of its key: doctor says that none is kept. */
+export async function declineEscrow(client: Client): Promise<void> {
+  const { seals_with, items } = await client.sealing.status();
+  const key = items.find(({ key_id }) => key_id === seals_with);
+  if (key?.escrow === null) await client.sealing.escrow({ key_id: seals_with, how: "declined" });
+}
+
 async function mustBeAccepted(client: Client, folder: DataFolder): Promise<void> {
   try {
     await client.whoami();

@@ -16,7 +16,7 @@ import { runFirstJob } from "./first-job.ts";
 import { freePort } from "./port.ts";
 import { closingWords, createProgress, type Progress } from "./progress.ts";
 import { loadSecrets } from "./secrets.ts";
-import { demoNames, ownerToken, prepareDemo } from "./setup.ts";
+import { declineEscrow, demoNames, ownerToken, prepareDemo } from "./setup.ts";
 import { requireSshKeygen } from "./ssh-key.ts";
 import { migrate, startWorker, unexpectedEnd } from "./worker.ts";
 
@@ -67,6 +67,7 @@ async function work(cli: Cli, options: StartOptions, site: Site): Promise<void> 
   const token = await ownerToken(folder, secrets, { baseUrl, signal: cli.signal, owner });
   await writePrivate(folder.baseUrl, `${baseUrl}\n`);
   const client = createClient({ baseUrl, token, signal: cli.signal });
+  await declineEscrow(client);
   const demo = await prepareDemo(client, folder, sealingKey, secret);
   progress.say(`project ${demo.project.name}, agent type ${demo.agentType.name}, two sealed keys`);
   const agent = await startAgent(cli, site, client, demo.agentType.id);

@@ -36,6 +36,7 @@ export const auditActions = [
   "identity_profile.delete",
   "signing_key.compromised",
   "sealing.switch",
+  "sealing.escrow",
   "sealed.unreadable",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];

@@ -1,5 +1,11 @@
 import { Problem } from "../../protocol/problem.ts";
-import { SealingBatch, SealingStatus, SealingSwitch, SealingWalk } from "../../protocol/sealing.ts";
+import {
+  SealingBatch,
+  SealingEscrowRecord,
+  SealingStatus,
+  SealingSwitch,
+  SealingWalk,
+} from "../../protocol/sealing.ts";
 import { empty, json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import type { SealingRotation } from "./sealing-rotation.ts";
@@ -14,6 +20,18 @@ export function sealingRoutes(rotation: SealingRotation): Route[] {
       summary: "Show every sealing key: what rests under it, which slot holds it here, whether it may be removed",
       answers: { 200: { description: "every key", schema: SealingStatus } },
       handle: async ({ principal }) => json(200, await rotation.status(principal)),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/sealing/escrows",
+      access: "person",
+      summary: "Say that you keep a copy of a sealing key, and how, or that you keep none; never the key",
+      body: SealingEscrowRecord,
+      answers: {
+        200: { description: "remembered", schema: SealingStatus },
+        422: { description: "no such sealing key", schema: Problem },
+      },
+      handle: async ({ principal, body }) => json(200, await rotation.escrow(principal, body)),
     }),
     route({
       method: "POST",

@@ -3,7 +3,7 @@
  * then on triggers abort every write under the old key, so what rests under it can only become less.
  */
 import type { Person } from "../../protocol/principal.ts";
-import type { SealingBatch, SealingStatus, SealingSwitch } from "../../protocol/sealing.ts";
+import type { SealingBatch, SealingEscrowRecord, SealingStatus, SealingSwitch } from "../../protocol/sealing.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
@@ -14,6 +14,7 @@ import { type Bytes, fromHex, type Random } from "../lib/bytes.ts";
 import { isGuardFailure, must } from "../lib/d1.ts";
 import { Fault, refusedField } from "../lib/fault.ts";
 import type { Clock } from "../lib/time.ts";
+import { keepEscrow, mustBeSealingKey } from "./escrow-store.ts";
 import { nextRows, type SealedRow, sealedTables, swapRecord } from "./sealed-tables.ts";
 import { loadSealingStatus } from "./sealing-status.ts";
 
@@ -27,6 +28,11 @@ export interface SealingRotationPorts {
 
 export interface SealingRotation {
   status(person: Person): Promise<SealingStatus>;
+  /**
+   * Remembers that a copy of a key is kept, or that none is.
+   * @throws Fault `refused` for a key that is none of this deployment's.
+   */
+  escrow(person: Person, record: SealingEscrowRecord): Promise<SealingStatus>;
   /**
    * Reserves the idle slot for `to`, before it is put there.
    * @throws Fault `conflict` where another key than `from` seals, or another rotation is about to put its key.
@@ -49,6 +55,11 @@ export function createSealingRotation(ports: SealingRotationPorts): SealingRotat
   return {
     async status(person) {
       requireMay(person, "sealing.read", null);
+      return loadSealingStatus(db, held);
+    },
+    async escrow(person, record) {
+      requireMay(person, "sealing.rotate", null);
+      await rememberEscrow(ports, person, record);
       return loadSealingStatus(db, held);
     },
     async begin(person, { from, to }) {
@@ -80,6 +91,22 @@ export function createSealingRotation(ports: SealingRotationPorts): SealingRotat
       });
     },
   };
+}
+
+async function rememberEscrow({ db, clock, held }: SealingRotationPorts, person: Person, record: SealingEscrowRecord) {
+  const now = clock();
+  const isHeld = held.keys.some(({ idHex }) => idHex === record.key_id);
+  const audit = await auditRow({ action: "sealing.escrow", principal: person, details: { ...record } }, now);
+  try {
+    await db.batch([
+      mustBeSealingKey(db, record.key_id, isHeld),
+      keepEscrow(db, record, person.id, now),
+      insertAudit(db, audit),
+    ]);
+  } catch (error) {
+    if (!isGuardFailure(error)) throw error;
+    throw refusedField("/key_id", "is no sealing key of this deployment");
+  }
 }
 
 async function switchKey({ db, clock, random, held }: SealingRotationPorts, person: Person, request: SealingSwitch) {

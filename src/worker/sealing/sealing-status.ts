@@ -1,8 +1,9 @@
 /** What rests under each sealing key: counted by the database, judged here. */
-import type { SealingKeyStatus, SealingStatus } from "../../protocol/sealing.ts";
+import type { SealingEscrow, SealingKeyStatus, SealingStatus } from "../../protocol/sealing.ts";
 import type { HeldKeys } from "../crypto/keyring.ts";
 import { Fault } from "../lib/fault.ts";
 import { type EpochMs, toTimestamp } from "../lib/time.ts";
+import { escrows, escrowsOf } from "./escrow-store.ts";
 
 /**
  * Masks have no column of their own for each key: a job that was claimed before a key stopped sealing may have masks
@@ -39,7 +40,9 @@ interface Counted {
 
 /** @throws Fault `unavailable` before bootstrap. */
 export async function loadSealingStatus(db: D1Database, held: HeldKeys): Promise<SealingStatus> {
-  const { results } = await db.prepare(counts).all<Counted>();
+  const [counted, kept] = await db.batch([db.prepare(counts), escrows(db)]);
+  const results = (counted?.results ?? []) as Counted[];
+  const byKey = escrowsOf(kept);
   const sealsWith = results[0]?.seals_with;
   if (!sealsWith) throw new Fault("unavailable", "this deployment has no organization yet: bootstrap it");
   const unlisted = held.keys.filter((key) => !results.some(({ key_id }) => key_id === key.idHex));
@@ -51,17 +54,17 @@ export async function loadSealingStatus(db: D1Database, held: HeldKeys): Promise
     job_specs: 0,
     unfinished_jobs: 0,
   }));
-  const items = [...results, ...fresh].map((row) => statusOf(row, sealsWith, held));
+  const items = [...results, ...fresh].map((row) => statusOf(row, sealsWith, held, byKey.get(row.key_id) ?? null));
   return { seals_with: sealsWith, items, next: null };
 }
 
-function statusOf(row: Counted, sealsWith: string, held: HeldKeys): SealingKeyStatus {
+function statusOf(row: Counted, sealsWith: string, held: HeldKeys, escrow: SealingEscrow | null): SealingKeyStatus {
   const slot = held.keys.find((key) => key.idHex === row.key_id)?.binding ?? null;
   const { key_id, access_keys, job_specs, unfinished_jobs } = row;
   const isNeeded = access_keys + job_specs + unfinished_jobs > 0;
   const since = row.created_at === null ? null : toTimestamp(row.created_at);
   const state = stateOf({ seals: key_id === sealsWith, isNeeded, isHeld: slot !== null, isListed: since !== null });
-  return { key_id, slot, state, since, access_keys, job_specs, unfinished_jobs };
+  return { key_id, slot, state, since, access_keys, job_specs, unfinished_jobs, escrow };
 }
 
 function stateOf(is: { seals: boolean; isNeeded: boolean; isHeld: boolean; isListed: boolean }) {
