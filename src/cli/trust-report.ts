@@ -1,5 +1,5 @@
 /** What `signalbox trust` prints for people. */
-import type { GeneratedTrust, TrustExplanation, TrustFinding, TrustResult } from "../protocol/trust.ts";
+import type { ExplainedMint, GeneratedTrust, TrustExplanation, TrustFinding, TrustResult } from "../protocol/trust.ts";
 import { type Colour, type Output, paint } from "./output.ts";
 
 export function showGenerated(output: Output, { artifacts, notes, audience, subject_form }: GeneratedTrust): void {
@@ -27,8 +27,10 @@ const marks: Record<TrustResult, [word: string, colour: Colour]> = {
   unknown: ["unknown", "yellow"],
 };
 
-export function showExplanation(output: Output, { verdict, because, parts, assumes }: TrustExplanation): void {
+export function showExplanation(output: Output, explanation: TrustExplanation): void {
+  const { verdict, because, parts, assumes, mint, mints = [] } = explanation;
   output.line(`${verdict}: ${because}`);
+  showMints(output, mints, mint ?? null);
   for (const { name, role, result, checks } of parts) {
     output.line("");
     output.line(
@@ -38,6 +40,22 @@ export function showExplanation(output: Output, { verdict, because, parts, assum
   }
   output.line("");
   for (const assumed of assumes) output.line(`taken for granted: ${assumed}`);
+}
+
+/** Which of a past job's tokens is explained, and what of the others. */
+function showMints(output: Output, mints: readonly ExplainedMint[], explained: string | null): void {
+  for (const mint of mints.toSorted((one, other) => Number(other.jti === explained) - Number(one.jti === explained))) {
+    const isExplained = mint.jti === explained;
+    output.line("");
+    output.line(`${isExplained ? "explained below" : `another, ${mint.verdict}`}: token ${mint.jti}`);
+    if (!isExplained) output.line(`  ${mint.because}`);
+    output.line(`  audience ${mint.audience}, subject form ${mint.subject_form ?? "unknown"}: ${mint.sub}`);
+    const source = mint.is_default ? "SEMAPHORE_OIDC_TOKEN" : "asked for by the job";
+    output.line(`  ${source}, ${mint.issued_at} to ${mint.expires_at}`);
+    const tags = Object.entries(mint.aws_session_tags).map(([tag, value]) => `${tag}=${value}`);
+    if (tags.length > 0) output.line(`  session tags ${tags.join(", ")}`);
+    if (mint.claims !== null) output.line(`  chosen claims ${mint.claims.join(", ") || "none"}`);
+  }
 }
 
 function showCheck(

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { GitRef } from "./git-context.ts";
 import { Audience, SubjectForm } from "./identity-profiles.ts";
-import { Id } from "./ids.ts";
+import { Id, Timestamp } from "./ids.ts";
 import { limits } from "./limits.ts";
 
 const text = z.string();
@@ -129,6 +129,26 @@ export type TrustCheck = z.infer<typeof TrustCheck>;
 export const TrustVerdict = z.enum(["accepted", "refused", "unknown"]);
 export type TrustVerdict = z.infer<typeof TrustVerdict>;
 
+/** A token that a job had, as the ledger and the audit record tell of it, and what the cloud says to it. */
+export const ExplainedMint = z.object({
+  jti: text,
+  audience: text,
+  /** Null where the record of it is gone. */
+  subject_form: SubjectForm.nullable(),
+  sub: text,
+  issued_at: Timestamp,
+  expires_at: Timestamp,
+  /** It was in SEMAPHORE_OIDC_TOKEN; the job asked for the others. */
+  is_default: z.boolean(),
+  /** Tags by name, with their values. */
+  aws_session_tags: z.record(text, text),
+  /** What was chosen of its claims; null: all. */
+  claims: z.array(text).nullable(),
+  verdict: TrustVerdict,
+  because: text,
+});
+export type ExplainedMint = z.infer<typeof ExplainedMint>;
+
 export const TrustExplanation = z.object({
   cloud: TrustCloud,
   verdict: TrustVerdict,
@@ -144,6 +164,12 @@ export const TrustExplanation = z.object({
   ),
   /** What was taken for granted, since no policy says it. */
   assumes: z.array(text),
+  /**
+   * Of a job that there was, over the API: the tokens that it had, newest first, each explained; `parts` tell of
+   * `mint`. Null and none: it had no such token, and the one that it would have had is explained.
+   */
+  mint: text.nullable().optional(),
+  mints: z.array(ExplainedMint).optional(),
 });
 export type TrustExplanation = z.infer<typeof TrustExplanation>;
 
@@ -157,7 +183,12 @@ export const TrustExplainRequest = z.strictObject({
   policy: PolicyText,
   token: z.union([
     z.strictObject({ jwt: text.min(1).max(20_000) }),
-    z.strictObject({ job_id: Id, audience: Audience.optional(), subject: SubjectForm.optional() }),
+    z.strictObject({
+      job_id: Id,
+      audience: Audience.optional(),
+      subject: SubjectForm.optional(),
+      jti: text.min(1).max(64).optional(),
+    }),
     z.strictObject({ project_id: Id, ref: GitRef, audience: Audience.optional(), subject: SubjectForm.optional() }),
   ]),
 });

@@ -7,4 +7,11 @@ declare module "node:crypto" {
   export function createPrivateKey(from: { key: string; passphrase: string }): {
     export(form: { type: "pkcs8"; format: "pem" }): string | Uint8Array;
   };
+  export function hkdfSync(
+    digest: "sha256",
+    key: Uint8Array,
+    salt: Uint8Array,
+    info: Uint8Array,
+    length: number,
+  ): ArrayBuffer;
 }

@@ -19,7 +19,7 @@ import {
   type World,
 } from "../support/api.ts";
 import { defaultVars } from "../support/harness.ts";
-import { type Running, startSignalbox } from "../support/processes.ts";
+import { type Running, signalbox, startSignalbox } from "../support/processes.ts";
 import {
   freePort,
   host,
@@ -229,6 +229,21 @@ describe.runIf(runs)("behind a proxy", () => {
         expect([name, unwell]).toEqual([name, [["redirect", "not looked for beside a port of your own"]]]);
         expect(findings.at(-1)).toMatchObject({ check: "addresses", detail: expect.stringContaining("127.0.0.1") });
       }
+      const [to, nowhere] = [`127.0.0.1:${front("haproxy.cfg").port}`, String(await freePort())];
+      const argv = [
+        "doctor",
+        `https://${host}`,
+        "--connect-to",
+        to,
+        "--http-port",
+        nowhere,
+        "--prove-addresses",
+        "--json",
+      ];
+      const env = { SIGNALBOX_TOKEN: world.owner, NODE_EXTRA_CA_CERTS: join(folder, "cert.pem") };
+      const told = await signalbox(argv, env);
+      const verdicts = JSON.parse(told.stdout).findings.map(({ verdict }: { verdict: string }) => verdict);
+      expect([told.code, verdicts]).toEqual([0, Array.from({ length: 9 }, () => "ok")]);
       const taken = await set(["192.0.2.0/24"]);
       expect([taken.status, taken.body.address_proof]).toMatchObject([200, { verdict: "proven", holds: true }]);
       const agent = asThrough(front("haproxy.cfg"));

@@ -1,6 +1,6 @@
 /** Cloud trust over the API: what is generated takes the jobs that it is for, and says of others why not. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createWorld, envOf, takeJob, type World } from "../support/api.ts";
+import { createWorld, envOf, finishJob, sync, takeJob, type World } from "../support/api.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;
@@ -34,6 +34,103 @@ it("a policy from the server takes a real token, read on workerd, and says what 
   // The harness's issuer is a loopback URL, which IAM takes for no provider.
   const { policy } = await generate({ cloud: "aws", audience: iss });
   expect((await ask("explain", { cloud: "aws", policy, token: { jwt } })).body.because).toContain("public name");
+});
+
+describe("a past job is explained by the tokens that it had", () => {
+  const audience = "sts.amazonaws.com";
+  const payload = (token: string) => JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+  let jobId: string;
+  /** By what was asked for. */
+  let tokens: Record<"default" | "plain" | "tagged", Record<string, unknown>>;
+
+  beforeAll(async () => {
+    const rules = {
+      audience,
+      subject_forms: ["semaphore", "id"],
+      lifetime_seconds_max: 900,
+      aws_session_tags: ["ref"],
+    };
+    const profiles = `/api/v1/projects/${world.projectId}/identity-profiles`;
+    expect((await world.as(world.owner, "POST", profiles, { name: "aws", rules })).status).toBe(201);
+    const agent = await world.agent();
+    await world.startJob();
+    const taken = await takeJob(world, agent);
+    jobId = taken.jobId;
+    await sync(world, agent, "running-job", jobId);
+    const request = envOf(taken.request, "SEMAPHORE_OIDC_REQUEST_TOKEN") ?? "";
+    const ask = async (body: object) => {
+      const { body: answer } = await world.as(request, "POST", `/api/v1/jobs/${jobId}/identity/token`, body);
+      return payload(answer.value);
+    };
+    tokens = {
+      default: payload(envOf(taken.request, "SEMAPHORE_OIDC_TOKEN") ?? ""),
+      plain: await ask({ audience, subject: "id", lifetime_seconds: 600, claims: ["repo"] }),
+      tagged: await ask({ audience, aws_session_tags: ["ref"] }),
+    };
+    await finishJob(world, agent, jobId);
+  });
+
+  /** What this cluster takes is exactly this token: its claims, their number, and their values. */
+  const exactly = (claims: Record<string, unknown>) => ({
+    apiVersion: "apiserver.config.k8s.io/v1",
+    kind: "AuthenticationConfiguration",
+    jwt: [
+      {
+        issuer: { url: claims.iss, audiences: [claims.aud] },
+        claimValidationRules: [
+          { expression: `size(claims) == ${Object.keys(claims).length}` },
+          ...Object.entries(claims).map(([name, value]) => ({
+            expression: `claims[${JSON.stringify(name)}] == ${JSON.stringify(value)}`,
+          })),
+        ],
+        claimMappings: { username: { claim: "jti", prefix: "x:" } },
+      },
+    ],
+  });
+  const explain = async (policy: unknown, more: object = {}, who = world.owner) =>
+    world.as(who, "POST", "/api/v1/trust/explain", {
+      cloud: "kubernetes",
+      policy: JSON.stringify(policy),
+      token: { job_id: jobId, ...more },
+    });
+
+  it("claim by claim, with life, form of subject, session tags and what was chosen", async () => {
+    for (const each of Object.values(tokens)) {
+      const { body } = await explain(exactly(each));
+      expect([body.verdict, body.because, body.mint]).toEqual(["accepted", "every rule is met", each.jti]);
+      expect(body.assumes.at(-1)).toContain("judged as of its mint");
+    }
+    const { mints } = (await explain(exactly(tokens.tagged))).body;
+    const told = { audience, is_default: false, verdict: "refused" };
+    expect(mints).toMatchObject([
+      { jti: tokens.tagged.jti, audience, subject_form: "semaphore", aws_session_tags: { ref: "refs/heads/main" } },
+      { ...told, jti: tokens.plain.jti, subject_form: "id", aws_session_tags: {}, claims: ["repo"] },
+      { jti: tokens.default.jti, audience: tokens.default.iss, is_default: true, claims: null, verdict: "refused" },
+    ]);
+    expect(Date.parse(mints[1].expires_at) - Date.parse(mints[1].issued_at)).toBe(600_000);
+  });
+
+  it("chosen by audience, form of subject or jti; one that it never had is told from one that it had", async () => {
+    const jtis = async (more: object) => (await explain(exactly(tokens.tagged), more)).body.mints.map(jtiOf);
+    const jtiOf = ({ jti }: { jti: string }) => jti;
+    expect(await jtis({ audience })).toEqual([tokens.tagged.jti, tokens.plain.jti]);
+    expect(await jtis({ audience, subject: "id" })).toEqual([tokens.plain.jti]);
+    const chosen = (await explain(exactly(tokens.tagged), { jti: tokens.plain.jti })).body;
+    expect([chosen.mint, chosen.verdict]).toEqual([tokens.plain.jti, "refused"]);
+    const never = (await explain(exactly(tokens.tagged), { audience: "vault" })).body;
+    expect([never.mint, never.mints]).toEqual([null, []]);
+    expect(never.assumes.at(-1)).toContain(`no such token, but for ${audience} (semaphore subject)`);
+    const { status, body } = await explain(exactly(tokens.tagged), { jti: "another" });
+    expect([status, body.errors]).toEqual([400, [{ pointer: "/token/jti", detail: "this job had no such token" }]]);
+  });
+
+  it("to whoever may read the ledger; others hear of a token that it would have had", async () => {
+    const guest = await world.tokenOf("guest");
+    const { body } = await explain(exactly(tokens.tagged), {}, guest);
+    expect([body.mint, body.mints, body.assumes.at(-1)]).toEqual([null, [], expect.stringContaining("managers")]);
+    expect(JSON.stringify(body)).not.toContain(tokens.default.jti);
+    expect((await explain(exactly(tokens.tagged), { jti: tokens.default.jti }, guest)).status).toBe(403);
+  });
 });
 
 it("the id form fits Azure's credential, whatever the ref", async () => {

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { all } from "../../client/client.ts";
 import { type Cli, connect } from "../context.ts";
-import { UsageError } from "../exit.ts";
+import { exitCodes, UsageError } from "../exit.ts";
 import {
   addMaterialOptions,
   addPolicyOptions,
@@ -92,7 +92,7 @@ function addDecide(key: Command, cli: Cli): void {
       const decision = await client.keys.judge(project.id, found.id, { ref: options.ref, agent_type: options.on });
       if (cli.globals().json) cli.output.json(decision);
       else cli.output.line(decision.explanation);
-      if (!decision.allowed) process.exitCode = 1;
+      if (!decision.allowed) cli.setExitCode(exitCodes.failed);
     });
 }
 

@@ -147,6 +147,7 @@ interface ExplainOptions {
   jwt?: string;
   claims?: string;
   job?: string;
+  jti?: string;
   project?: string;
   ref?: string;
   audience?: string;
@@ -161,12 +162,17 @@ function addExplain(trust: Command, cli: Cli): void {
     .addOption(cloudOption(TrustCloud.options))
     .addOption(new Option("--jwt <file>", "a token, which is not sent anywhere (default: SEMAPHORE_OIDC_TOKEN)"))
     .option("--claims <file>", "a token's claims as JSON")
-    .option("--job <id>", "a job that there was: asks the server")
+    .option("--job <id>", "a job that there was, by the tokens that it had: asks the server")
+    .option("--jti <id>", "with --job: this one of its tokens (without, each is explained)")
     .option("--project <project>", "with --ref, a job that there might be: asks the server")
     .option("--ref <ref>", "refs/heads/… or refs/tags/…", gitRef)
-    .option("--audience <audience>", "with --job or --ref: the token's audience (default: the issuer)")
+    .option("--audience <audience>", "the token's audience (with --job: any that it had; with --ref: the issuer)")
     .addOption(
-      new Option("--subject <form>", "with --job or --ref: the token's subject").choices(["semaphore", "sub127", "id"]),
+      new Option("--subject <form>", "the token's form of subject, with --job or --ref").choices([
+        "semaphore",
+        "sub127",
+        "id",
+      ]),
     )
     .action(async (file: string, options: ExplainOptions) => {
       const policy = await readPolicy(cli, file);
@@ -178,11 +184,16 @@ function addExplain(trust: Command, cli: Cli): void {
 }
 
 async function explained(cli: Cli, policy: string, options: ExplainOptions): Promise<TrustExplanation> {
-  const { cloud, job, project, ref, audience, subject } = options;
+  const { cloud, job, jti, project, ref, audience, subject } = options;
+  if (jti !== undefined && job === undefined) throw new UsageError("--jti goes with --job");
   const chosen = { ...(audience !== undefined && { audience }), ...(subject !== undefined && { subject }) };
   if (job !== undefined) {
     const { client } = await connect(cli);
-    return await client.trust.explain({ cloud, policy, token: { job_id: job, ...chosen } });
+    return await client.trust.explain({
+      cloud,
+      policy,
+      token: { job_id: job, ...chosen, ...(jti !== undefined && { jti }) },
+    });
   }
   if (project !== undefined && ref !== undefined) {
     const { client } = await connect(cli);

@@ -1,28 +1,19 @@
 /** Whether STS lets a token assume a role by this trust policy, and condition by condition why. */
 import type { TokenClaims, TrustCheck, TrustExplanation, TrustResult } from "../../protocol/trust.ts";
-import { Effort, tooCostly } from "../effort.ts";
+import { type Effort, tooCostly } from "../effort.ts";
 import { allOf, anyOf, not, type Part, resultOf, verdictOf } from "../logic.ts";
 import { audienceHint, type Seconds, seenClaim, textClaim, timeChecks, withoutSlash } from "../token.ts";
 import { like, readable } from "./like.ts";
 import { evaluate, parseOperator, resolveVariables } from "./operators.ts";
-import { type AwsCondition, type AwsPolicy, type AwsStatement, conditionsOf, parseAwsPolicy } from "./policy.ts";
+import { type AwsCondition, type AwsPolicy, type AwsStatement, conditionsOf } from "./policy.ts";
 import { type AwsRequest, assumeRole, awsRequest, type KeyValues, tagSession } from "./request.ts";
 
 /** STS takes a token for five minutes beyond its exp. */
 const skewSeconds = 300;
 const tagValue = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u;
 
-/**
- * @param effort for all conditions together.
- * @throws PolicyError for a policy that does not parse.
- */
-export function explainAws(
-  policyText: string,
-  claims: TokenClaims,
-  now: Seconds,
-  effort = new Effort(),
-): TrustExplanation {
-  const policy = parseAwsPolicy(policyText);
+/** @param effort for all conditions together. */
+export function explainAws(policy: AwsPolicy, claims: TokenClaims, now: Seconds, effort: Effort): TrustExplanation {
   const request = awsRequest(claims, now);
   const parts: Part[] = [tokenPart(claims, request, now)];
   const asked = { policy, request, effort };

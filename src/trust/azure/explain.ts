@@ -3,11 +3,13 @@ import type { TokenClaims, TrustCheck, TrustExplanation } from "../../protocol/t
 import { allOf, type Part, resultOf, verdictOf } from "../logic.ts";
 import { idSubjectForm, subjectForm } from "../subject.ts";
 import { audienceCheck, audiences, issuerCheck, type Seconds, seenClaim, textClaim, timeChecks } from "../token.ts";
-import { type AzureCredential, azureLimits, parseAzureCredentials, placeOfCredential } from "./policy.ts";
+import { type AzureCredential, azureLimits, placeOfCredential } from "./policy.ts";
 
-/** @throws PolicyError for credentials that do not parse. */
-export function explainAzure(text: string, claims: TokenClaims, now: Seconds): TrustExplanation {
-  const credentials = parseAzureCredentials(text);
+export function explainAzure(
+  credentials: readonly AzureCredential[],
+  claims: TokenClaims,
+  now: Seconds,
+): TrustExplanation {
   const token = part("the token", [...timeChecks(claims, now, 0), oneAudience(claims), ...lengthChecks(claims)], "all");
   const parts = [token, ...credentials.map((credential, index) => credentialPart(credential, index, claims))];
   const verdict = verdictOf(parts);

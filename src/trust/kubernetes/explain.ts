@@ -1,7 +1,7 @@
 /** Whether a Kubernetes API server takes a token by its structured authentication, and whom it makes of it. */
 import type { TokenClaims, TrustCheck, TrustExplanation } from "../../protocol/trust.ts";
 import { type CelContext, type CelDialect, type CelValue, celContext, conditionResult, evaluateCel } from "../cel.ts";
-import { Effort } from "../effort.ts";
+import type { Effort } from "../effort.ts";
 import { allOf, type Part, resultOf, verdictOf } from "../logic.ts";
 import {
   audienceCheck,
@@ -14,25 +14,18 @@ import {
   textClaim,
   timeChecks,
 } from "../token.ts";
-import {
-  claimsDialect,
-  type KubernetesAuthenticator,
-  type KubernetesMapping,
-  parseKubernetesConfiguration,
-  userDialect,
-} from "./policy.ts";
+import { claimsDialect, type KubernetesAuthenticator, type KubernetesMapping, userDialect } from "./policy.ts";
 
 /**
  * @param effort for all expressions together.
- * @throws PolicyError for a configuration, or an expression in it, that does not parse.
+ * @throws PolicyError for an expression that does not parse.
  */
 export function explainKubernetes(
-  text: string,
+  authenticators: readonly KubernetesAuthenticator[],
   claims: TokenClaims,
   now: Seconds,
-  effort = new Effort(),
+  effort: Effort,
 ): TrustExplanation {
-  const authenticators = parseKubernetesConfiguration(text);
   const issuer = textClaim(claims, "iss");
   const index = authenticators.findIndex(({ issuer: { url } }) => url === issuer);
   const found = authenticators[index];

@@ -14,14 +14,18 @@ import {
   timeChecks,
 } from "../token.ts";
 import { fitsPieces } from "../wildcards.ts";
-import { parseVaultRole, tokenAlgorithm, type VaultConfig, type VaultRole } from "./policy.ts";
+import { type parseVaultRole, tokenAlgorithm, type VaultConfig, type VaultRole } from "./policy.ts";
 
 /** Where the role sets none. */
 const defaultSkewSeconds = 60;
 
-/** @throws PolicyError for a role that does not parse. */
-export function explainVault(text: string, claims: TokenClaims, now: Seconds): TrustExplanation {
-  const { role, config } = parseVaultRole(text);
+/** @param effort for all bound claims together. */
+export function explainVault(
+  { role, config }: ReturnType<typeof parseVaultRole>,
+  claims: TokenClaims,
+  now: Seconds,
+  effort: Effort,
+): TrustExplanation {
   const parts = [
     part("the role", roleChecks(role)),
     part("the token", [
@@ -29,7 +33,7 @@ export function explainVault(text: string, claims: TokenClaims, now: Seconds): T
       ...timeChecks(claims, now, skewOf(role)),
       issuedCheck(claims, now, skewOf(role)),
     ]),
-    part("bounds", [boundAudiences(role, claims), ...boundSubject(role, claims), ...boundClaims(role, claims)]),
+    part("bounds", [boundAudiences(role, claims), ...boundSubject(role, claims), ...boundClaims(role, claims, effort)]),
     part("the alias", [userClaim(role, claims), ...groupsClaim(role, claims)]),
     ...(role.token_bound_cidrs.length === 0 ? [] : [part("addresses", [cidrCheck(role)])]),
   ];
@@ -125,9 +129,8 @@ function boundSubject({ bound_subject: expected }: VaultRole, claims: TokenClaim
   ];
 }
 
-function boundClaims(role: VaultRole, claims: TokenClaims): TrustCheck[] {
+function boundClaims(role: VaultRole, claims: TokenClaims, effort: Effort): TrustCheck[] {
   const isGlob = role.bound_claims_type === "glob";
-  const effort = new Effort();
   return Object.entries(role.bound_claims ?? {}).map(([claim, bound]) =>
     boundClaim(claim, bound, isGlob, claims, effort),
   );

@@ -40,6 +40,19 @@ export function insertAudit(db: D1Database, row: AuditRow): D1PreparedStatement 
     );
 }
 
+/** What rows of one kind say of a job. */
+export async function listDetailsOfJob(
+  db: D1Database,
+  jobId: string,
+  action: AuditAction,
+): Promise<Record<string, unknown>[]> {
+  const { results } = await db
+    .prepare("SELECT details FROM audit WHERE job_id = ? AND action = ?")
+    .bind(jobId, action)
+    .all<{ details: string }>();
+  return results.map(({ details }) => JSON.parse(details) as Record<string, unknown>);
+}
+
 /** Newest first, before `beforeSeq`. */
 export async function listAudit(
   db: D1Database,

@@ -9,7 +9,7 @@
 import { type Bytes, concat, fromBase64Url, toBase64Url, toHex, utf8 } from "../lib/bytes.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import type { HeldKeys } from "./keyring.ts";
-import { derive, type SealingKey } from "./sealing-key.ts";
+import type { SealingKey } from "./sealing-key.ts";
 
 const kinds = { log: 1, identity_request: 2 } as const;
 export type MacTokenKind = keyof typeof kinds;
@@ -67,8 +67,8 @@ function readBody(kind: MacTokenKind, body: Bytes): MacTokenClaims {
   };
 }
 
-async function macKey(key: SealingKey): Promise<CryptoKey> {
-  const bytes = await derive(key, utf8("signalbox/mac/v1"), new Uint8Array(), 32);
+function macKey(key: SealingKey): Promise<CryptoKey> {
+  const bytes = key.derive(utf8("signalbox/mac/v1"), new Uint8Array(), 32);
   return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 }
 

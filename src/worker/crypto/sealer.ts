@@ -10,7 +10,7 @@ import type { Clock } from "../lib/time.ts";
 import { equalDigests } from "./digests.ts";
 import { type HeldKeys, openSealed, type SealingState, sealingKey } from "./keyring.ts";
 import { type SealContext, seal, sealedUnder } from "./sealing.ts";
-import { derive, type SealingKey } from "./sealing-key.ts";
+import type { SealingKey } from "./sealing-key.ts";
 import { isStaleSealingKey, loadSealingState } from "./sealing-store.ts";
 
 const stateSecondsMax = 30;
@@ -87,7 +87,7 @@ export function createSealer(db: D1Database, held: HeldKeys, clock: Clock, rando
 }
 
 async function requestMac(key: SealingKey, body: unknown): Promise<Bytes> {
-  const bytes = await derive(key, utf8("signalbox/request/v1"), new Uint8Array(), 32);
+  const bytes = key.derive(utf8("signalbox/request/v1"), new Uint8Array(), 32);
   const macKey = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   const mac = await crypto.subtle.sign("HMAC", macKey, utf8(canonicalJson(body)));
   return new Uint8Array(mac);

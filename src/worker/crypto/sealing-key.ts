@@ -1,4 +1,5 @@
 /** One sealing key: 32 bytes from a secret binding, and the keys derived from it. */
+import { hkdfSync } from "node:crypto";
 import { type Bytes, fromBase64, toHex } from "../lib/bytes.ts";
 import { sha256 } from "./digests.ts";
 
@@ -11,8 +12,12 @@ export interface SealingKey {
   readonly id: Bytes;
   /** The same in hex, for maps and people. */
   readonly idHex: string;
-  /** HKDF base key; not extractable. */
-  readonly base: CryptoKey;
+  /**
+   * `bytes` bytes of HKDF-SHA-256 (RFC 5869) over the key, which lies in this closure alone: whatever prints or encodes
+   * the object has nothing to print. Node's HKDF, since WebCrypto's costs a second crossing into the platform for each
+   * record.
+   */
+  readonly derive: (info: Uint8Array, salt: Uint8Array, bytes: number) => Bytes;
 }
 
 /**
@@ -24,16 +29,10 @@ export async function parseSealingKey(binding: string, text: string): Promise<Se
   if (bytes === null) return "is not standard base64: make it with head -c32 /dev/urandom | base64";
   if (bytes.length !== 32) return `holds ${bytes.length} bytes where 32 are needed`;
   const id = (await sha256(bytes)).slice(0, keyIdBytes);
-  const base = await crypto.subtle.importKey("raw", bytes, "HKDF", false, ["deriveBits", "deriveKey"]);
-  return { binding, id, idHex: toHex(id), base };
-}
-
-/** `bytes` bytes of HKDF-SHA-256 (RFC 5869) over the sealing key. */
-export async function derive(key: SealingKey, info: Uint8Array, salt: Uint8Array, bytes: number): Promise<Bytes> {
-  const bits = await crypto.subtle.deriveBits(
-    { name: "HKDF", hash: "SHA-256", salt: salt as Bytes, info: info as Bytes },
-    key.base,
-    bytes * 8,
-  );
-  return new Uint8Array(bits);
+  return {
+    binding,
+    id,
+    idHex: toHex(id),
+    derive: (info, salt, length) => new Uint8Array(hkdfSync("sha256", bytes, salt, info, length)),
+  };
 }

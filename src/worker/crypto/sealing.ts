@@ -5,10 +5,11 @@
 import { type Bytes, concat, lengthPrefixed, type Random, utf8 } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
 import { equalDigests } from "./digests.ts";
-import { derive, keyIdBytes, type SealingKey } from "./sealing-key.ts";
+import { keyIdBytes, type SealingKey } from "./sealing-key.ts";
 
 const version = 1;
 const saltBytes = 32;
+const cipherKeyBytes = 32;
 const commitmentBytes = 32;
 const ivBytes = 12;
 const tagBytes = 16;
@@ -32,13 +33,14 @@ export interface SealContext {
 /** The id of the key that sealed `record`, or null where it is no v1 record. */
 export function sealedUnder(record: Uint8Array): Bytes | null {
   if (record.length < headerBytes + tagBytes || record[0] !== version) return null;
-  return record.slice(1, 1 + keyIdBytes);
+  return record.subarray(1, 1 + keyIdBytes) as Bytes;
 }
 
 export async function seal(key: SealingKey, plaintext: Uint8Array, context: SealContext, random: Random) {
   const salt = random(saltBytes);
   const iv = random(ivBytes);
-  const { cipherKey, commitment } = await recordKeys(key, salt);
+  const { cipher, commitment } = recordKeys(key, salt);
+  const cipherKey = await crypto.subtle.importKey("raw", cipher, "AES-GCM", false, ["encrypt"]);
   const sealed = await crypto.subtle.encrypt(gcm(iv, context), cipherKey, plaintext as Bytes);
   return concat(Uint8Array.of(version), key.id, salt, commitment, iv, new Uint8Array(sealed));
 }
@@ -50,13 +52,14 @@ export async function open(key: SealingKey, record: Uint8Array, context: SealCon
   let at = 1 + keyIdBytes;
   const take = (count: number) => {
     at += count;
-    return record.slice(at - count, at);
+    return record.subarray(at - count, at) as Bytes;
   };
-  const [salt, commitment, iv] = [take(saltBytes), take(commitmentBytes), take(ivBytes)];
-  const keys = await recordKeys(key, salt);
-  if (!equalDigests(keys.commitment, commitment)) throw unreadable();
+  const [salt, committed, iv] = [take(saltBytes), take(commitmentBytes), take(ivBytes)];
+  const { cipher, commitment } = recordKeys(key, salt);
+  if (!equalDigests(commitment, committed)) throw unreadable();
+  const cipherKey = await crypto.subtle.importKey("raw", cipher, "AES-GCM", false, ["decrypt"]);
   try {
-    return new Uint8Array(await crypto.subtle.decrypt(gcm(iv, context), keys.cipherKey, record.slice(at)));
+    return new Uint8Array(await crypto.subtle.decrypt(gcm(iv, context), cipherKey, record.subarray(at) as Bytes));
   } catch (cause) {
     throw unreadable(cause);
   }
@@ -72,11 +75,7 @@ function gcm(iv: Bytes, context: SealContext) {
   return { name: "AES-GCM", iv, additionalData, tagLength: tagBytes * 8 };
 }
 
-async function recordKeys(key: SealingKey, salt: Bytes) {
-  const derived = await derive(key, info, salt, 64);
-  const cipherKey = await crypto.subtle.importKey("raw", derived.slice(0, 32), "AES-GCM", false, [
-    "encrypt",
-    "decrypt",
-  ]);
-  return { cipherKey, commitment: derived.slice(32) };
+function recordKeys(key: SealingKey, salt: Bytes) {
+  const derived = key.derive(info, salt, cipherKeyBytes + commitmentBytes);
+  return { cipher: derived.subarray(0, cipherKeyBytes), commitment: derived.subarray(cipherKeyBytes) };
 }

@@ -16,5 +16,10 @@ export function awsTags(claims: IdentityClaims, tags: readonly AwsTagClaim[]) {
   if (bad !== undefined) {
     throw invalidField("/aws_session_tags", `the value of ${bad} has characters that AWS takes in no tag`);
   }
+  return tagsClaim(claims, tags);
+}
+
+/** The claim, as AWS reads it. */
+export function tagsClaim(claims: IdentityClaims, tags: readonly AwsTagClaim[]) {
   return { principal_tags: Object.fromEntries(tags.map((tag) => [tag, [claims[tag]]])), transitive_tag_keys: [] };
 }

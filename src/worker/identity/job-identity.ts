@@ -6,8 +6,10 @@ import type {
   LedgerEntry,
   ProjectLedgerEntry,
 } from "../../protocol/identity.ts";
+import type { Job } from "../../protocol/jobs.ts";
 import type { Listed, Page } from "../../protocol/list.ts";
 import type { Person } from "../../protocol/principal.ts";
+import type { Project } from "../../protocol/projects.ts";
 import type { Organization } from "../accounts/accounts-store.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { activeKey } from "../crypto/signing.ts";
@@ -15,8 +17,10 @@ import type { Jobs } from "../jobs/jobs.ts";
 import { pagedNewestFirst } from "../lib/paging.ts";
 import { toSeconds } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
+import { contextOfJob } from "./claims.ts";
 import { type IntrospectionPorts, introspect } from "./introspection.ts";
 import { listMints, listProjectMints } from "./ledger-store.ts";
+import { type PastToken, pastTokens } from "./past-tokens.ts";
 import { previewIdentity } from "./preview.ts";
 
 export interface JobIdentityPorts extends IntrospectionPorts {
@@ -34,6 +38,8 @@ export interface JobIdentity {
     audience: string | null,
     page: Page,
   ): Promise<Listed<ProjectLedgerEntry>>;
+  /** The tokens that a job had, newest first, with the claims that they had. */
+  pastTokens(person: Person, job: Job, project: Project): Promise<PastToken[]>;
   introspect(token: string): Promise<Introspection>;
   preview(person: Person, projectId: string, request: IdentityPreviewRequest): Promise<IdentityPreview>;
 }
@@ -55,6 +61,10 @@ export function createJobIdentity(ports: JobIdentityPorts): JobIdentity {
         return mints.map((mint) => ({ id: mint.jti, mint }));
       });
       return { items: items.map(({ mint }) => mint), next };
+    },
+    async pastTokens(person, job, project) {
+      requireMay(person, "identity_ledger.read", job.project_id);
+      return pastTokens(db, contextOfJob(issuer, await ports.organization(), project, job));
     },
     async preview(person, projectId, request) {
       const [project, org] = await Promise.all([projects.show(person, projectId), ports.organization()]);

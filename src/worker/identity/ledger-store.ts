@@ -28,15 +28,7 @@ export async function findDefaultMint(db: D1Database, jobId: string, claimNumber
     .prepare(`SELECT ${columns} FROM identity_ledger WHERE job_id = ? AND claim_number = ? AND is_default = 1`)
     .bind(jobId, claimNumber)
     .first<LedgerRow>();
-  return row === null
-    ? null
-    : {
-        jti: row.jti,
-        kid: row.kid,
-        aud: row.aud,
-        issuedAt: toSeconds(row.issued_at as EpochMs),
-        expiresAt: toSeconds(row.expires_at as EpochMs),
-      };
+  return row === null ? null : toMint(row);
 }
 
 export interface NewMint extends MintedToken {
@@ -88,6 +80,25 @@ export async function listMints(db: D1Database, jobId: string): Promise<LedgerEn
     issued_at: toTimestamp(row.issued_at),
     expires_at: toTimestamp(row.expires_at),
   }));
+}
+
+export interface PastMint extends MintedToken {
+  readonly sub: string;
+  readonly isDefault: boolean;
+}
+
+/** A job's mints, newest first. */
+export async function listPastMints(db: D1Database, jobId: string): Promise<PastMint[]> {
+  const { results } = await db
+    .prepare(`SELECT ${columns}, is_default FROM identity_ledger WHERE job_id = ? ORDER BY issued_at DESC, jti DESC`)
+    .bind(jobId)
+    .all<LedgerRow & { is_default: number }>();
+  return results.map((row) => ({ ...toMint(row), sub: row.sub, isDefault: row.is_default === 1 }));
+}
+
+function toMint({ jti, kid, aud, issued_at, expires_at }: LedgerRow): MintedToken {
+  const seconds = (at: number) => toSeconds(at as EpochMs);
+  return { jti, kid, aud, issuedAt: seconds(issued_at), expiresAt: seconds(expires_at) };
 }
 
 /** One mint by its jti, and whether its job has ended. */

@@ -136,8 +136,30 @@ interface Done {
   readonly unreadable: readonly SealedRow[];
 }
 
-/** One batch, of one table; the cursor behind it names the table and the last id. */
+/** Batches of one request: who asks and which key seals are looked up once for all of them. */
+const batchesMax = 5;
+
+/** The next batches; the cursor behind them names the table and the last id. Each is written before the next is read. */
 async function walk(
+  db: D1Database,
+  after: string | null,
+  except: Bytes | null,
+  run: (table: Table, rows: readonly SealedRow[]) => Promise<Done>,
+): Promise<SealingBatch> {
+  const walked: SealingBatch = { seen: 0, resealed: 0, unreadable: [], next: after };
+  for (let batches = 0; batches < batchesMax; batches++) {
+    const { seen, resealed, unreadable, next } = await walkBatch(db, walked.next, except, run);
+    walked.seen += seen;
+    walked.resealed += resealed;
+    walked.unreadable.push(...unreadable);
+    walked.next = next;
+    if (next === null) break;
+  }
+  return walked;
+}
+
+/** One batch, of one table. */
+async function walkBatch(
   db: D1Database,
   after: string | null,
   except: Bytes | null,

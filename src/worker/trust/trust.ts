@@ -1,6 +1,7 @@
 /** Cloud trust over the API: what src/trust computes, for projects and jobs of this organization. */
 import type { IdentityClaims } from "../../protocol/identity.ts";
 import type { SubjectForm } from "../../protocol/identity-profiles.ts";
+import type { Job } from "../../protocol/jobs.ts";
 import type { Person } from "../../protocol/principal.ts";
 import type { Project } from "../../protocol/projects.ts";
 import type {
@@ -15,23 +16,25 @@ import type {
 import { PolicyError } from "../../trust/policy-error.ts";
 import { idSubject, type TrustedProject } from "../../trust/subject.ts";
 import { claimsOfJwt, refuseDeepClaims, type Seconds } from "../../trust/token.ts";
-import { explainTrust, generateTrust, lintTrust } from "../../trust/trust.ts";
+import { type Explain, generateTrust, lintTrust, readTrust } from "../../trust/trust.ts";
 import type { Organization } from "../accounts/accounts-store.ts";
-import { requireMay } from "../accounts/permissions.ts";
+import { mayDo, requireMay } from "../accounts/permissions.ts";
 import { contextOfJob, identityClaims } from "../identity/claims.ts";
 import type { JobIdentity } from "../identity/job-identity.ts";
-import { defaultLifeSeconds } from "../identity/token-decision.ts";
+import type { PastToken } from "../identity/past-tokens.ts";
+import { defaultLifeSeconds, withheld } from "../identity/token-decision.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import { invalidField } from "../lib/fault.ts";
 import { type Clock, type EpochSeconds, toSeconds } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
+import { chosenTokens, explainTokens } from "./past-job.ts";
 
 export interface TrustPorts {
   readonly issuer: string;
   readonly clock: Clock;
   readonly jobs: Pick<Jobs, "show">;
   readonly projects: Pick<Projects, "show">;
-  readonly identity: Pick<JobIdentity, "preview">;
+  readonly identity: Pick<JobIdentity, "preview" | "pastTokens">;
   organization(): Promise<Organization>;
 }
 
@@ -46,12 +49,13 @@ export function createTrust(ports: TrustPorts): Trust {
     generate: (person, request) => generate(ports, person, request),
     lint: ({ cloud, policy }) => named("/policy", () => lintTrust(cloud, policy)),
     async explain(person, { cloud, policy, token }) {
-      const { claims, now, reason } = await claimsOf(ports, person, token);
-      const explanation = named("/policy", () => explainTrust(cloud, policy, claims, now));
-      return {
-        ...explanation,
-        assumes: [...explanation.assumes, ...(reason === null ? [] : [`the job gets such a token, but: ${reason}`])],
-      };
+      const explain = named("/policy", () => readTrust(cloud, policy));
+      if ("job_id" in token) return explainJob(ports, person, explain, token);
+      const { claims, now, notes } = await claimsOf(ports, person, token);
+      return noted(
+        named("/policy", () => explain(claims, now)),
+        notes,
+      );
     },
   };
 }
@@ -71,43 +75,79 @@ async function generate(ports: TrustPorts, person: Person, request: TrustGenerat
 const noSha = "0".repeat(40);
 
 type AskedToken = TrustExplainRequest["token"];
+type AskedJob = Extract<AskedToken, { job_id: string }>;
 
 interface Asked {
   readonly claims: TokenClaims;
   readonly now: Seconds;
-  /** Why such a job gets no token, or null. */
-  readonly reason: string | null;
+  /** What there is to be said of such a token. */
+  readonly notes: readonly string[];
 }
 
-/** The claims to be judged, and the time to judge them at: of a job, when its token is new. */
-async function claimsOf(ports: TrustPorts, person: Person, token: AskedToken): Promise<Asked> {
-  const now = toSeconds(ports.clock());
-  if ("jwt" in token)
-    return { claims: named("/token/jwt", () => refuseDeepClaims(claimsOfJwt(token.jwt))), now, reason: null };
-  const { project, claims, reason } =
-    "job_id" in token ? await ofJob(ports, person, token.job_id, now) : await ofRef(ports, person, token);
-  const trusted = trustedProject(ports.issuer, await ports.organization(), project);
-  const sub = subjectOf(token.subject ?? "semaphore", claims, trusted);
-  return { claims: { ...claims, sub, aud: token.audience ?? ports.issuer }, now, reason };
-}
-
-async function ofJob(ports: TrustPorts, person: Person, jobId: string, now: EpochSeconds) {
-  const job = await ports.jobs.show(person, jobId);
+/** The tokens that a past job had; where it had none such, the one that it would have had. */
+async function explainJob(
+  ports: TrustPorts,
+  person: Person,
+  explain: Explain,
+  asked: AskedJob,
+): Promise<TrustExplanation> {
+  const job = await ports.jobs.show(person, asked.job_id);
   requireMay(person, "identity_preview.read", job.project_id);
-  const [project, org] = await Promise.all([ports.projects.show(person, job.project_id), ports.organization()]);
-  const expiresAt = (now + defaultLifeSeconds) as EpochSeconds;
-  const mint = { jti: "", aud: ports.issuer, issuedAt: now, expiresAt };
-  const claims = await identityClaims(contextOfJob(ports.issuer, org, project, job), mint);
-  return { project, claims, reason: null };
+  const project = await ports.projects.show(person, job.project_id);
+  // By its id a token is asked for that there was: of those the ledger tells, whose reader one must be.
+  const reads = mayDo(person, "identity_ledger.read", job.project_id) || asked.jti !== undefined;
+  const had = reads ? await ports.identity.pastTokens(person, job, project) : [];
+  const chosen = chosenTokens(had, asked);
+  if (chosen.length > 0) return named("/policy", () => explainTokens(explain, chosen, toSeconds(ports.clock())));
+  if (asked.jti !== undefined) throw invalidField("/token/jti", "this job had no such token");
+  const { claims, now } = await wouldHaveHad(ports, job, project, asked);
+  const why = reads ? hadNone(had) : "which tokens this job had, the ledger tells managers of the project";
+  const note = `${why}: explained is one that it would have`;
+  const withheldNote = withheld(job.git, project.settings, undefined);
+  const notes = withheldNote === null ? [note] : [note, `now it would get none: ${withheldNote}`];
+  return {
+    ...noted(
+      named("/policy", () => explain(claims, now)),
+      notes,
+    ),
+    mint: null,
+    mints: [],
+  };
 }
 
-async function ofRef(ports: TrustPorts, person: Person, asked: { project_id: string; ref: string }) {
-  const { project_id, ref } = asked;
+function hadNone(had: readonly PastToken[]): string {
+  const audiences = [...new Set(had.map(({ mint, subject }) => `${mint.aud} (${subject ?? "unknown"} subject)`))];
+  if (audiences.length === 0) return "this job had no token";
+  return `this job had no such token, but for ${audiences.join(", ")}`;
+}
+
+async function wouldHaveHad(ports: TrustPorts, job: Job, project: Project, asked: AskedJob): Promise<Asked> {
+  const now = toSeconds(ports.clock());
+  const expiresAt = (now + defaultLifeSeconds) as EpochSeconds;
+  const mint = { jti: "", aud: asked.audience ?? ports.issuer, issuedAt: now, expiresAt };
+  const context = contextOfJob(ports.issuer, await ports.organization(), project, job);
+  return { claims: await identityClaims(context, mint, asked.subject), now, notes: [] };
+}
+
+/** The claims to be judged, and the time to judge them at: of a job that might be, when its token is new. */
+async function claimsOf(ports: TrustPorts, person: Person, token: Exclude<AskedToken, AskedJob>): Promise<Asked> {
+  const now = toSeconds(ports.clock());
+  if ("jwt" in token) {
+    return { claims: named("/token/jwt", () => refuseDeepClaims(claimsOfJwt(token.jwt))), now, notes: [] };
+  }
+  const { project_id, ref, audience = ports.issuer, subject = "semaphore" } = token;
   const [project, preview] = await Promise.all([
     ports.projects.show(person, project_id),
     ports.identity.preview(person, project_id, { ref, sha: noSha }),
   ]);
-  return { project, claims: preview.claims, reason: preview.reason };
+  const trusted = trustedProject(ports.issuer, await ports.organization(), project);
+  const sub = subjectOf(subject, preview.claims, trusted);
+  const notes = preview.reason === null ? [] : [`the job gets such a token, but: ${preview.reason}`];
+  return { claims: { ...preview.claims, sub, aud: audience }, now, notes };
+}
+
+function noted(explanation: TrustExplanation, notes: readonly string[]): TrustExplanation {
+  return { ...explanation, assumes: [...explanation.assumes, ...notes] };
 }
 
 function subjectOf(form: SubjectForm, claims: IdentityClaims, project: TrustedProject): string {

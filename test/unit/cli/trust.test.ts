@@ -108,6 +108,12 @@ describe("trust explain", () => {
     const argv = ["trust", "explain", "--cloud", "aws"];
     const past = await runCli([...argv, "--job", id], { env, stdin: "{}" });
     expect([past.code, api.asked.at(-1)?.body]).toEqual([1, { cloud: "aws", policy: "{}", token: { job_id: id } }]);
+    await runCli([...argv, "--job", id, "--jti", "j1", "--audience", "a"], { env, stdin: "{}" });
+    expect(api.asked.at(-1)?.body).toEqual({
+      cloud: "aws",
+      policy: "{}",
+      token: { job_id: id, audience: "a", jti: "j1" },
+    });
     await runCli([...argv, "--project", "demo", "--ref", "refs/heads/x", "--audience", "a", "--subject", "id"], {
       env,
       stdin: "{}",
@@ -116,7 +122,35 @@ describe("trust explain", () => {
     expect(api.asked.at(-1)?.body).toEqual({ cloud: "aws", policy: "{}", token });
   });
 
+  test("says which of a job's tokens is explained, and what of the others", async () => {
+    const mint = {
+      jti: "j1",
+      audience: "sts.amazonaws.com",
+      subject_form: "id",
+      sub: "s",
+      issued_at: "2026-01-01T00:00:00.000Z",
+      expires_at: "2026-01-01T00:10:00.000Z",
+      is_default: false,
+      aws_session_tags: { ref_type: "branch" },
+      claims: ["repo"],
+      verdict: "accepted",
+      because: "b",
+    };
+    const other = { ...mint, jti: "j2", is_default: true, verdict: "refused", because: "wrong audience" };
+    const explanation = { cloud: "aws", verdict: "accepted", because: "b", parts: [], assumes: [], mint: "j1" };
+    const api = await site.api({ "POST /api/v1/trust/explain": { ...explanation, mints: [other, mint] } });
+    const env = { SIGNALBOX_URL: api.url, SIGNALBOX_TOKEN: "x" };
+    const argv = ["trust", "explain", "--cloud", "aws", "--job", id];
+    const { code, stdout } = await runCli(argv, { env, stdin: "{}" });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/explained below: token j1\n {2}audience sts\.amazonaws\.com, subject form id: s\n/);
+    expect(stdout).toContain("asked for by the job, 2026-01-01T00:00:00.000Z to 2026-01-01T00:10:00.000Z");
+    expect(stdout).toContain("session tags ref_type=branch\n  chosen claims repo\n");
+    expect(stdout).toMatch(/another, refused: token j2\n {2}wrong audience\n/);
+  });
+
   test.each([
+    [["--jti", "j"], "goes with --job"],
     [[], "no token"],
     [["--project", "demo"], "go together"],
     [["--jwt", "-"], "is no JWT"],

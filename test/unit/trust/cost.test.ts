@@ -2,12 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TokenClaims } from "../../../src/protocol/trust.ts";
-import { explainAws } from "../../../src/trust/aws/explain.ts";
 import { like } from "../../../src/trust/aws/like.ts";
 import { resolveVariables } from "../../../src/trust/aws/operators.ts";
 import { Effort } from "../../../src/trust/effort.ts";
-import { explainKubernetes } from "../../../src/trust/kubernetes/explain.ts";
-import { explainTrust, lintTrust } from "../../../src/trust/trust.ts";
+import { explainTrust, lintTrust, readTrust } from "../../../src/trust/trust.ts";
 import { callsDuring } from "./steps.ts";
 import { claims, now } from "./tokens.ts";
 
@@ -87,7 +85,7 @@ describe("a whole policy", () => {
   it("of many statements and stars is linear too: each value is gone through once for each condition", () => {
     const effort = new Effort(Number.POSITIVE_INFINITY);
     const text = aws(...list(150, () => onSub("StringLike", `${"*a".repeat(110)}b`)));
-    expect(explainAws(text, long, now, effort).verdict).toBe("refused");
+    expect(readTrust("aws", text)(long, now, effort).verdict).toBe("refused");
     expect(effort.steps).toBeLessThan(150 * 4 * (19_000 + 220));
   });
 
@@ -105,7 +103,7 @@ describe("a whole policy", () => {
     ["variables that stand for long texts", aws(onSub("StringEquals", variables(2900))), long],
   ])("that would take more is unknown: %s", (_says, text, token) => {
     const effort = new Effort();
-    expect(explainAws(text, token, now, effort).verdict).toBe("unknown");
+    expect(readTrust("aws", text)(token, now, effort).verdict).toBe("unknown");
     expect(effort.steps).toBeLessThanOrEqual(stepsMax);
   });
 
@@ -141,7 +139,7 @@ describe("a whole policy", () => {
     ],
   ])("in CEL that would take more is unknown: %s", (_says, text, token) => {
     const effort = new Effort();
-    expect(explainKubernetes(text, token, now, effort).verdict).toBe("unknown");
+    expect(readTrust("kubernetes", text)(token, now, effort).verdict).toBe("unknown");
   });
 
   it("of globs that would take more is unknown, for Vault", () => {

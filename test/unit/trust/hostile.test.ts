@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { TrustCloud } from "../../../src/protocol/trust.ts";
 import { explainTrust, lintTrust } from "../../../src/trust/trust.ts";
+import { generatedFor } from "./guides.ts";
 import { claims, now, verdictOf } from "./tokens.ts";
 
 const google = (attributeCondition: string) => ({
@@ -100,7 +101,8 @@ it.each(["(", "!", "-", "[", "{1:", "a.b(", "a[", "true ? "])(
 it("a token that is nested deeply is refused in words", () => {
   const nested = JSON.parse(`${"[".repeat(5000)}${"]".repeat(5000)}`);
   for (const cloud of TrustCloud.options) {
-    expect(() => verdictOf(cloud, "{}", { nested })).toThrow(/^token: its claim "nested" is nested too deeply/);
+    const { policy } = generatedFor(cloud, { refs: ["refs/heads/main"] });
+    expect(() => verdictOf(cloud, policy, { nested })).toThrow(/^token: its claim "nested" is nested too deeply/);
   }
 });
 
