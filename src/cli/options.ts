@@ -46,6 +46,15 @@ export function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
 
+/** The same, of some words alone. */
+export function collectOf<Choice extends string>(choices: readonly Choice[]) {
+  return (value: string, before: Choice[] | undefined): Choice[] => {
+    const choice = choices.find((each) => each === value);
+    if (choice === undefined) throw new InvalidArgumentError(`It must be one of ${choices.join(", ")}.`);
+    return [...(before ?? []), choice];
+  };
+}
+
 export type Pair = readonly [name: string, value: string];
 
 /** An option of pairs such as `NAME=VALUE` that may be given several times; names are checked by the server. */

@@ -1,7 +1,7 @@
 /** Cloud trust policies: asked for, checked and explained. What src/trust computes, and what `trust/*` routes carry. */
 import * as z from "zod";
 import { GitRef } from "./git-context.ts";
-import { Audience, SubjectForm } from "./identity-profiles.ts";
+import { Audience, AwsTagClaim, SubjectForm } from "./identity-profiles.ts";
 import { Id, Timestamp } from "./ids.ts";
 import { limits } from "./limits.ts";
 
@@ -21,7 +21,7 @@ export type TrustTarget = z.infer<typeof TrustTarget>;
 /** A policy as it was pasted. */
 export const PolicyText = z
   .string()
-  .min(1)
+  .min(1, "is empty")
   .refine(
     (policy) => new TextEncoder().encode(policy).length <= limits.trustPolicyBytes,
     `must be at most ${limits.trustPolicyBytes} bytes`,
@@ -189,7 +189,13 @@ export const TrustExplainRequest = z.strictObject({
       subject: SubjectForm.optional(),
       jti: text.min(1).max(64).optional(),
     }),
-    z.strictObject({ project_id: Id, ref: GitRef, audience: Audience.optional(), subject: SubjectForm.optional() }),
+    z.strictObject({
+      project_id: Id,
+      ref: GitRef,
+      audience: Audience.optional(),
+      subject: SubjectForm.optional(),
+      aws_session_tags: z.array(AwsTagClaim).max(50).optional(),
+    }),
   ]),
 });
 export type TrustExplainRequest = z.infer<typeof TrustExplainRequest>;

@@ -33,7 +33,10 @@ export function lintSubject({ at, text, wildcards, bytesMax }: SubjectPattern): 
       finding("subject-too-long", "error", `${text.length} characters, and subjects end at ${bytesMax}`, fix),
     );
   }
-  if (!isSubject(text)) {
+  if (!isSubject(text) && isSubject(lowered(text))) {
+    const fix = "write all before the ref's own name in lower case";
+    findings.push(finding("case-mismatch", "error", "subjects are compared by case: none is written so", fix));
+  } else if (!isSubject(text)) {
     const fix = "write it as signalbox trust generate prints it: org:ORG:project:ID:repo:REPO:ref_type:TYPE:ref:REF";
     findings.push(finding("foreign-subject", "warning", "no Signalbox token has such a subject", fix));
   }
@@ -78,10 +81,23 @@ function lintPattern(finding: MakeFinding, text: string, wild: number): TrustFin
   return [];
 }
 
+const id = /^[0-9a-f-]{36}$/;
+const name = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
 /** Subjects name the project by its id: one by its name never fits. */
 function isSubject(text: string): boolean {
-  const [, , project = ""] = subjectForm.exec(text) ?? [];
-  return /^[0-9a-f-]{36}$/.test(project) || idSubjectForm.test(text) || isSub127(text);
+  if (isSub127(text)) return true;
+  const [, orgId, projectId] = idSubjectForm.exec(text) ?? [];
+  if (orgId !== undefined && projectId !== undefined) return id.test(orgId) && id.test(projectId);
+  const [, org = "", project = "", repo = "", type = "", ref = ""] = subjectForm.exec(text) ?? [];
+  const isKind = /^(branch|tag|pr|pull-request|fork)$/.test(type) && /^refs\/(heads|tags|pull)\//.test(ref);
+  return name.test(org) && id.test(project) && name.test(repo) && isKind;
+}
+
+/** All but the ref's own name. */
+function lowered(text: string): string {
+  const own = /^org:.*?:ref:refs\/[^/]*\//is.exec(text)?.[0] ?? text;
+  return own.toLowerCase() + text.slice(own.length);
 }
 
 export function isSub127(text: string): boolean {

@@ -178,6 +178,25 @@ describe("under a public issuer", () => {
     expect([verdict, because]).toEqual(["refused", expect.stringContaining("ref:refs/heads/main-x")]);
   });
 
+  it("a future job with session tags is explained with their values, and without sts:TagSession refused", async () => {
+    const token = { project_id: world.projectId, ref: "refs/heads/main", audience: "sts.amazonaws.com" };
+    const tagged = { ...token, aws_session_tags: ["ref", "prj_id"] };
+    const explained = async (over: object, token: object) =>
+      (
+        await askPublic("explain", {
+          cloud: "aws",
+          policy: (await generatePublic({ cloud: "aws", ...over })).policy,
+          token,
+        })
+      ).body;
+    expect((await explained({}, tagged)).because).toContain("add sts:TagSession");
+    const { verdict, parts } = await explained({ session_tags: true }, tagged);
+    expect([verdict, parts[0].checks.at(-1).seen]).toEqual([
+      "accepted",
+      ["ref=refs/heads/main", `prj_id=${world.projectId}`],
+    ]);
+  });
+
   it("a ref whose subject is cut is trusted by the subject that its jobs really have", async () => {
     const ref = `refs/heads/${"long-".repeat(50)}end`;
     const { policy } = await generatePublic({ cloud: "aws", refs: [ref] });

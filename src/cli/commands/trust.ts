@@ -1,25 +1,16 @@
 /** `signalbox trust`: cloud trust policies, written, checked and explained. Lint and explain need no server. */
 import { type Command, Option } from "commander";
 import { OrganizationSettings } from "../../protocol/accounts.ts";
-import type { SubjectForm } from "../../protocol/identity-profiles.ts";
-import {
-  type GeneratedTrust,
-  PolicyText,
-  TokenClaims,
-  TrustCloud,
-  type TrustExplanation,
-  TrustOptions,
-  TrustTarget,
-} from "../../protocol/trust.ts";
-import { PolicyError } from "../../trust/policy-error.ts";
+import { type GeneratedTrust, TrustCloud, TrustOptions, TrustTarget } from "../../protocol/trust.ts";
 import type { TrustedProject } from "../../trust/subject.ts";
-import { claimsOfJwt } from "../../trust/token.ts";
-import { explainTrust, generateTrust, lintTrust } from "../../trust/trust.ts";
-import { type Cli, connect, readInput, readJson } from "../context.ts";
+import { generateTrust, lintTrust } from "../../trust/trust.ts";
+import { type Cli, connect } from "../context.ts";
 import { exitCodes, UsageError } from "../exit.ts";
-import { collect, gitRef } from "../options.ts";
+import { collect } from "../options.ts";
+import { cloudOption, readable, readPolicy } from "../policy-input.ts";
 import { findProject } from "../resolve.ts";
-import { showExplanation, showFindings, showGenerated } from "../trust-report.ts";
+import { showFindings, showGenerated } from "../trust-report.ts";
+import { addExplain } from "./trust-explain.ts";
 
 export function addTrustCommands(program: Command, cli: Cli): void {
   const trust = program.command("trust").description("trust policies of clouds: write, check and explain them");
@@ -131,115 +122,13 @@ function addLint(trust: Command, cli: Cli): void {
   trust
     .command("lint")
     .description("what is unsafe in a policy, or never fits; exits 1 where there is something")
-    .argument("[policy]", "file that holds it (default: -, standard input)", "-")
+    .argument("[policy]", "file that holds it; - is standard input", "-")
     .addOption(cloudOption(TrustCloud.options))
     .action(async (file: string, { cloud }: { cloud: TrustCloud }) => {
       const policy = await readPolicy(cli, file);
-      const lint = readable(() => lintTrust(cloud, policy));
+      const lint = readable(() => lintTrust(cloud, policy), file);
       if (cli.globals().json) cli.output.json(lint);
       else showFindings(cli.output, lint.findings);
       if (lint.findings.length > 0) cli.setExitCode(exitCodes.failed);
     });
-}
-
-interface ExplainOptions {
-  cloud: TrustCloud;
-  jwt?: string;
-  claims?: string;
-  job?: string;
-  jti?: string;
-  project?: string;
-  ref?: string;
-  audience?: string;
-  subject?: SubjectForm;
-}
-
-function addExplain(trust: Command, cli: Cli): void {
-  trust
-    .command("explain")
-    .description("whether a cloud takes a token by a policy, condition by condition; exits 1 unless it does")
-    .argument("[policy]", "file that holds it (default: -, standard input)", "-")
-    .addOption(cloudOption(TrustCloud.options))
-    .addOption(new Option("--jwt <file>", "a token, which is not sent anywhere (default: SEMAPHORE_OIDC_TOKEN)"))
-    .option("--claims <file>", "a token's claims as JSON")
-    .option("--job <id>", "a job that there was, by the tokens that it had: asks the server")
-    .option("--jti <id>", "with --job: this one of its tokens (without, each is explained)")
-    .option("--project <project>", "with --ref, a job that there might be: asks the server")
-    .option("--ref <ref>", "refs/heads/… or refs/tags/…", gitRef)
-    .option("--audience <audience>", "the token's audience (with --job: any that it had; with --ref: the issuer)")
-    .addOption(
-      new Option("--subject <form>", "the token's form of subject, with --job or --ref").choices([
-        "semaphore",
-        "sub127",
-        "id",
-      ]),
-    )
-    .action(async (file: string, options: ExplainOptions) => {
-      const policy = await readPolicy(cli, file);
-      const explanation = await explained(cli, policy, options);
-      if (cli.globals().json) cli.output.json(explanation);
-      else showExplanation(cli.output, explanation);
-      if (explanation.verdict !== "accepted") cli.setExitCode(exitCodes.failed);
-    });
-}
-
-async function explained(cli: Cli, policy: string, options: ExplainOptions): Promise<TrustExplanation> {
-  const { cloud, job, jti, project, ref, audience, subject } = options;
-  if (jti !== undefined && job === undefined) throw new UsageError("--jti goes with --job");
-  const chosen = { ...(audience !== undefined && { audience }), ...(subject !== undefined && { subject }) };
-  if (job !== undefined) {
-    const { client } = await connect(cli);
-    return await client.trust.explain({
-      cloud,
-      policy,
-      token: { job_id: job, ...chosen, ...(jti !== undefined && { jti }) },
-    });
-  }
-  if (project !== undefined && ref !== undefined) {
-    const { client } = await connect(cli);
-    const { id } = await findProject(client, project);
-    return await client.trust.explain({ cloud, policy, token: { project_id: id, ref, ...chosen } });
-  }
-  if (project !== undefined || ref !== undefined) throw new UsageError("--project and --ref go together");
-  const claims = await tokenClaims(cli, options);
-  return readable(() => explainTrust(cloud, policy, claims, Math.floor(Date.now() / 1000)));
-}
-
-const looksLikeToken = /^e[\w-]+\.[\w-]+\.[\w-]*$/;
-
-async function tokenClaims(cli: Cli, { jwt, claims }: ExplainOptions): Promise<TokenClaims> {
-  if (claims !== undefined) {
-    const parsed = TokenClaims.safeParse(await readJson(cli, claims));
-    if (!parsed.success) throw new UsageError(`${claims} holds no JSON object`);
-    return parsed.data;
-  }
-  // Not read as a file, whose name the refusal would repeat: a token is a secret while it lives.
-  if (jwt !== undefined && looksLikeToken.test(jwt)) {
-    throw new UsageError("--jwt: that is a token; give the file that holds it, or - and the token by standard input");
-  }
-  const token = jwt === undefined ? cli.env.SEMAPHORE_OIDC_TOKEN : await readInput(cli, jwt);
-  if (!token) throw new UsageError("no token: give --jwt, --claims, --job, or --project and --ref");
-  return readable(() => claimsOfJwt(token));
-}
-
-async function readPolicy(cli: Cli, file: string): Promise<string> {
-  const parsed = PolicyText.safeParse(await readInput(cli, file));
-  if (parsed.success) return parsed.data;
-  throw new UsageError(
-    `${file === "-" ? "standard input" : file}: ${parsed.error.issues[0]?.message ?? "is no policy"}`,
-  );
-}
-
-/** A policy that does not parse is a file that is wrong. */
-function readable<Result>(work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof PolicyError) throw new UsageError(error.message);
-    throw error;
-  }
-}
-
-function cloudOption(choices: readonly string[]): Option {
-  return new Option("--cloud <cloud>", "whose policy").choices(choices).makeOptionMandatory();
 }

@@ -38,8 +38,11 @@ function lintConfig(config: VaultConfig | undefined): TrustFinding[] {
 function lintAlgorithms(algorithms: readonly string[], where: "config" | "role"): TrustFinding[] {
   if (algorithms.length === 0 || algorithms.includes(tokenAlgorithm)) return [];
   const at = `${where}.jwt_supported_algs`;
-  const message = `the tokens are signed with ${tokenAlgorithm}, and ${algorithms.join(", ")} alone is taken: none fits`;
-  return [{ rule: "unsupported-algorithm", severity: "error", at, message, fix: `add ${tokenAlgorithm}` }];
+  const whole = `the tokens are signed with ${tokenAlgorithm}, and ${algorithms.join(", ")} alone would be taken: none fits`;
+  // Tried on OpenBao 2.7.2, which takes such a role, and its tokens all the same.
+  const message = where === "config" ? whole : `a role has no such field, and in the mount's configuration ${whole}`;
+  const severity = where === "config" ? "error" : "warning";
+  return [{ rule: "unsupported-algorithm", severity, at, message, fix: `add ${tokenAlgorithm}` }];
 }
 
 function lintAudience({ bound_audiences: audiences }: VaultRole, config: VaultConfig | undefined): TrustFinding[] {

@@ -1,5 +1,5 @@
 /** Cloud trust over the API: what src/trust computes, for projects and jobs of this organization. */
-import type { IdentityClaims } from "../../protocol/identity.ts";
+import { awsTagsClaim, type IdentityClaims } from "../../protocol/identity.ts";
 import type { SubjectForm } from "../../protocol/identity-profiles.ts";
 import type { Job } from "../../protocol/jobs.ts";
 import type { Person } from "../../protocol/principal.ts";
@@ -19,6 +19,7 @@ import { claimsOfJwt, refuseDeepClaims, type Seconds } from "../../trust/token.t
 import { type Explain, generateTrust, lintTrust, readTrust } from "../../trust/trust.ts";
 import type { Organization } from "../accounts/accounts-store.ts";
 import { mayDo, requireMay } from "../accounts/permissions.ts";
+import { tagsClaim } from "../identity/aws-tags.ts";
 import { contextOfJob, identityClaims } from "../identity/claims.ts";
 import type { JobIdentity } from "../identity/job-identity.ts";
 import type { PastToken } from "../identity/past-tokens.ts";
@@ -135,7 +136,7 @@ async function claimsOf(ports: TrustPorts, person: Person, token: Exclude<AskedT
   if ("jwt" in token) {
     return { claims: named("/token/jwt", () => refuseDeepClaims(claimsOfJwt(token.jwt))), now, notes: [] };
   }
-  const { project_id, ref, audience = ports.issuer, subject = "semaphore" } = token;
+  const { project_id, ref, audience = ports.issuer, subject = "semaphore", aws_session_tags: tags = [] } = token;
   const [project, preview] = await Promise.all([
     ports.projects.show(person, project_id),
     ports.identity.preview(person, project_id, { ref, sha: noSha }),
@@ -143,7 +144,8 @@ async function claimsOf(ports: TrustPorts, person: Person, token: Exclude<AskedT
   const trusted = trustedProject(ports.issuer, await ports.organization(), project);
   const sub = subjectOf(subject, preview.claims, trusted);
   const notes = preview.reason === null ? [] : [`the job gets such a token, but: ${preview.reason}`];
-  return { claims: { ...preview.claims, sub, aud: audience }, now, notes };
+  const tagged = tags.length === 0 ? {} : { [awsTagsClaim]: tagsClaim(preview.claims, tags) };
+  return { claims: { ...preview.claims, sub, aud: audience, ...tagged }, now, notes };
 }
 
 function noted(explanation: TrustExplanation, notes: readonly string[]): TrustExplanation {

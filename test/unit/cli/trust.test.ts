@@ -59,7 +59,9 @@ describe("trust lint", () => {
     const json = await runCli(["trust", "lint", "--cloud", "aws", "--json"], bad);
     expect(JSON.parse(json.stdout).findings.length).toBe(3);
     const none = await runCli(["trust", "lint", "--cloud", "aws"], { stdin: '{"Statement": [}' });
-    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining("line 1, column 16")]);
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining("standard input: line 1, column 16")]);
+    const empty = await runCli(["trust", "lint", "--cloud", "aws"], { stdin: "" });
+    expect([empty.code, empty.stderr]).toEqual([2, expect.stringContaining("standard input: is empty")]);
   });
 
   test("refuses more than 64 KiB", async () => {
@@ -93,6 +95,12 @@ describe("trust explain", () => {
     expect(stdout).not.toContain(token.split(".")[1]);
   });
 
+  test("takes the policy or the token from standard input, not both", async () => {
+    const argv = ["trust", "explain", "--cloud", "aws", "--claims", "-"];
+    const { code, stderr } = await runCli(argv, { stdin: JSON.stringify(fresh) });
+    expect([code, stderr]).toEqual([2, expect.stringContaining("a file for one of them")]);
+  });
+
   test("does not repeat a token that was pasted where a file belongs", async () => {
     const token = jwt(fresh);
     const argv = ["trust", "explain", "--cloud", "aws", await policyFile(), "--jwt", token];
@@ -114,11 +122,13 @@ describe("trust explain", () => {
       policy: "{}",
       token: { job_id: id, audience: "a", jti: "j1" },
     });
-    await runCli([...argv, "--project", "demo", "--ref", "refs/heads/x", "--audience", "a", "--subject", "id"], {
+    const asked = ["--project", "demo", "--ref", "refs/heads/x", "--audience", "a", "--subject", "id"];
+    await runCli([...argv, ...asked, "--aws-tag", "ref", "--aws-tag", "prj_id"], {
       env,
       stdin: "{}",
     });
-    const token = { project_id: id, ref: "refs/heads/x", audience: "a", subject: "id" };
+    const tags = { aws_session_tags: ["ref", "prj_id"] };
+    const token = { project_id: id, ref: "refs/heads/x", audience: "a", subject: "id", ...tags };
     expect(api.asked.at(-1)?.body).toEqual({ cloud: "aws", policy: "{}", token });
   });
 
@@ -151,6 +161,10 @@ describe("trust explain", () => {
 
   test.each([
     [["--jti", "j"], "goes with --job"],
+    [["--aws-tag", "ref"], "goes with --ref"],
+    [["--aws-tag", "nope", "--project", "x", "--ref", "refs/heads/x"], "must be one of"],
+    [["--audience", "a"], "a token has its own"],
+    [["--jwt", "package.json", "--job", id], "one token is explained"],
     [[], "no token"],
     [["--project", "demo"], "go together"],
     [["--jwt", "-"], "is no JWT"],

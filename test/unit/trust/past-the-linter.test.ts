@@ -199,6 +199,13 @@ describe("AWS", () => {
       { StringEquals: { ...aud, [`${host}:sub`]: sub.replace(projectId, "web") } },
       ["foreign-subject"],
     ],
+    ...[sub.replace("acme", "Acme"), sub.replace(":branch:", ":Branch:"), sub.toUpperCase()].map(
+      (text): [string, unknown, string[]] => [
+        `another case: ${text}`,
+        { StringEquals: { ...aud, [`${host}:sub`]: text } },
+        ["case-mismatch"],
+      ],
+    ),
     [
       "which tags there may be",
       { StringEquals: { ...aud, [`${host}:sub`]: sub }, "ForAllValues:StringEquals": { "aws:TagKeys": ["ref"] } },
