@@ -20,6 +20,8 @@ async function runningJob(over: Record<string, unknown> = {}) {
   return { jobId, agent, logToken, add };
 }
 
+const lineOf = (text: string) => `${JSON.stringify(output(text))}\n`;
+
 const read = (jobId: string, path: string, query: Record<string, string | number>) => {
   const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
   return world.as(world.owner, "GET", `/api/v1/logs/${jobId}/${path}?${search}`);
@@ -58,6 +60,38 @@ describe("a line", () => {
       const answer = await read(jobId, "line", { at });
       expect([answer.status, answer.body.errors?.[0]?.pointer]).toEqual([400, "?at"]);
     }
+  });
+});
+
+describe("a log of the hardest bytes", () => {
+  it("is taken push by push with 200 and an empty body, in few rows under 2 MB, and read back exactly", async () => {
+    const { jobId, agent, logToken } = await runningJob();
+    const texts: string[] = [];
+    let position = 0;
+    const take = async (outputs: readonly string[], body = Buffer.from(outputs.map(lineOf).join(""))) => {
+      const answer = await world.harness.fetch(`/api/v1/logs/${jobId}?start_from=${position}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${logToken}`, "content-type": "text/plain" },
+        body,
+      });
+      expect([answer.status, await answer.text()]).toEqual([200, ""]);
+      position += outputs.length;
+      texts.push(...outputs);
+    };
+    const controls = Array.from({ length: 0xa0 }, (_, code) => String.fromCharCode(code)).join("");
+    await take(Array.from({ length: 2000 }, (_, at) => `${at} `.padEnd(99, "漢") + (at % 7 === 0 ? "\n" : "")));
+    await take([...controls.slice(0, 0x80), "\u0085\u009b\u2028\u202e\ufeff"]);
+    await take(Array.from({ length: 2000 }, () => "\u0001".repeat(1000)));
+    await take([`${"x".repeat(10_000_000)}\n`]);
+    await take(["a\ufffd\ufffd"], Buffer.from(lineOf("a\u00ff\u00c3"), "latin1"));
+    await finishJob(world, agent, jobId);
+    const { text } = await world.as(world.owner, "GET", `/api/v1/logs/${jobId}/text`);
+    expect(text === texts.join("")).toBe(true);
+    const sizes = "SELECT count(*) AS rows, max(length(body)) AS most FROM records";
+    const [found] = (await world.harness.roomRows(jobId, sizes)) as { rows: number; most: number }[];
+    expect(found?.most).toBeLessThan(2_000_000);
+    // 12 MB in rows of 256 KiB, 10 MB in parts of 1 MiB, and few others.
+    expect(found?.rows).toBeLessThan(80);
   });
 });
 

@@ -3,8 +3,11 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { LogAssembler, type LogRecord } from "../../src/client/log-assembler.ts";
+import { parseHeldKeys } from "../../src/worker/crypto/keyring.ts";
+import { signMacToken } from "../../src/worker/crypto/mac-token.ts";
+import type { EpochSeconds } from "../../src/worker/lib/time.ts";
 import { createWorld, output, push, sync, takeJob, type World } from "../support/api.ts";
-import { issuer, startHarness } from "../support/harness.ts";
+import { defaultVars, issuer, startHarness } from "../support/harness.ts";
 
 let world: World;
 
@@ -95,10 +98,19 @@ describe("a push", () => {
   it("without the job's own log token is 401, and a room is not even made", async () => {
     const [job, other] = [await runningJob(), await runningJob()];
     const stranger = randomUUID();
+    const { keys } = await parseHeldKeys([["ACCESS_KEY_ENCRYPTION", defaultVars.ACCESS_KEY_ENCRYPTION]]);
+    const [key] = keys;
+    if (key === undefined) throw new Error("the harness has no sealing key");
+    const genuine = { kind: "log", jobId: job.jobId, agentId: stranger, claimNumber: 1 } as const;
+    const now = Math.floor(Date.now() / 1000);
+    const expired = await signMacToken(key, { ...genuine, expiresAt: (now - 1) as EpochSeconds });
+    const ofAnotherKind = { ...genuine, kind: "identity_request", expiresAt: (now + 60) as EpochSeconds } as const;
     const forged = `${job.logToken.slice(0, -1)}${job.logToken.endsWith("A") ? "B" : "A"}`;
     for (const [token, jobId] of [
       [null, job.jobId],
       [forged, job.jobId],
+      [expired, job.jobId],
+      [await signMacToken(key, ofAnotherKind), job.jobId],
       [other.logToken, job.jobId],
       [job.logToken, stranger],
       [world.owner, job.jobId],
