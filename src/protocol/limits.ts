@@ -54,6 +54,8 @@ export const limits = {
   listItems: 1000,
   /** Seconds for which a change of a job's state stays in the feed. */
   jobChangesKeptSeconds: 7 * 24 * 60 * 60,
+  /** Notices that a log's summary tells. */
+  logNotices: 100,
   /** What is searched for in a log, in UTF-16 units. */
   logSearchChars: 200,
   /** Stored bytes that one call of a search reads: whole pages, until it is so much. */

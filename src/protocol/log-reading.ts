@@ -8,6 +8,8 @@ export const LogSummary = z.object({
   job_id: Id,
   /** The position that comes next: events that never arrived are counted too. */
   events: z.int(),
+  /** What the server itself has to say, each before the event of its position; the first `limits.logNotices`. */
+  notices: z.array(z.object({ position: z.int(), text: z.string() })),
   /** Null while the log may still grow. */
   final: z
     .object({

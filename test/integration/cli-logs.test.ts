@@ -32,8 +32,8 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-async function runningJob() {
-  const jobId = await world.startJob();
+async function runningJob(over: Record<string, unknown> = {}) {
+  const jobId = await world.startJob(over);
   const agent = await world.agent();
   const { logToken } = await takeJob(world, agent);
   const add = async (startFrom: number, events: readonly unknown[]) =>
@@ -107,6 +107,16 @@ describe("logs", () => {
       expect((await signalbox("logs", jobId, `--since=${when}`)).code).toBe(2);
     }
     expect((await signalbox("logs", jobId, "--since", "1h", "--from", "1")).code).toBe(2);
+  });
+
+  it("tells what the server has to say in its place, live or not", async () => {
+    const spec = { commands: ["true"], env: [{ name: "PIN", value: "12", secret: true }] };
+    const { jobId, add, finish } = await runningJob({ spec });
+    await add(0, [output("one\n")]);
+    const shown = "[signalbox] Too short to be masked: PIN.\none\n";
+    expect((await signalbox("logs", jobId)).stdout).toBe(shown);
+    await finish("passed");
+    expect((await signalbox("logs", jobId, "-f")).stdout.startsWith(shown)).toBe(true);
   });
 
   it("-f resumes a broken connection without a word lost or twice, and ends as the job did", async () => {

@@ -64,7 +64,7 @@ describe("a final log", () => {
     await world.harness.evictRoom(job.jobId, "close");
     // A gap of two, and one event that takes several rows.
     await push(world, job.logToken, job.jobId, 5, [output("x".repeat(2_500_000)), output("end")]);
-    expect(await summaryOf(job.jobId)).toEqual({ job_id: job.jobId, events: 7, final: null });
+    expect(await summaryOf(job.jobId)).toEqual({ job_id: job.jobId, events: 7, notices: [], final: null });
     const growing = await get(events);
     expect([growing.status, growing.headers.get("etag"), growing.headers.get("repr-digest")]).toEqual([
       200,

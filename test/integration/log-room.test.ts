@@ -579,7 +579,10 @@ describe("a final log", () => {
       [32, 60],
     ] as const) {
       expect((await ringAfter(days, retentionDays)).deletions).toEqual([]);
-      expect((await job.call("summary")).final?.sha256).toBe(sha256);
+      expect(await job.call("summary")).toMatchObject({
+        notices: [{ position: 20, text: "that was all" }],
+        final: { sha256 },
+      });
       await job.evict();
     }
     const late = new TestViewer(job, 0, { acks: false });
@@ -591,7 +594,7 @@ describe("a final log", () => {
     for (const evicts of [false, true]) {
       if (evicts) await job.evict();
       expect(await push(job, 0, lines(0, 1))).toBe(422);
-      expect(await job.call("summary")).toEqual({ events: 0, final: null });
+      expect(await job.call("summary")).toEqual({ events: 0, notices: [], final: null });
       expect(await job.rows("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_%' ESCAPE '\\'")).toEqual([]);
     }
   });

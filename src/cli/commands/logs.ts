@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { follow } from "../../client/follow.ts";
 import type { LogRecord } from "../../client/log-assembler.ts";
 import { positionSince, sinceOnly } from "../../client/log-since.ts";
-import { readLog } from "../../client/read-log.ts";
+import { readLog, withNotices } from "../../client/read-log.ts";
 import type { JobResult } from "../../protocol/jobs.ts";
 import { type Cli, type Connection, connect } from "../context.ts";
 import { exitCodes, Failure } from "../exit.ts";
@@ -91,9 +91,11 @@ async function printLog(
   { from, since }: Beginning,
   style: LogStyle,
 ): Promise<JobResult | null> {
-  const page = (position: number) => connection.client.logs.page(jobId, position);
-  await printAll(cli, begun(readLog(page, from), since), style);
-  return (await connection.client.jobs.show(jobId)).result;
+  const { logs, jobs } = connection.client;
+  const { notices } = await logs.summary(jobId);
+  const stored = readLog((position) => logs.page(jobId, position), from);
+  await printAll(cli, begun(withNotices(stored, notices, from), since), style);
+  return (await jobs.show(jobId)).result;
 }
 
 function begun(records: AsyncIterable<LogRecord>, since: number | undefined): AsyncIterable<LogRecord> {

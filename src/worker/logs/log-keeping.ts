@@ -1,5 +1,6 @@
 /** A room's final log: its digest from the day that it closes, and its deletion once its project keeps it no longer. */
 import type { JobResult } from "../../protocol/jobs.ts";
+import { limits } from "../../protocol/limits.ts";
 import { type EpochMs, plusSeconds } from "../lib/time.ts";
 import { lifeRetrySeconds, lifeVerdict } from "./log-life.ts";
 import { type LogLife, LogLifeStore } from "./log-life-store.ts";
@@ -10,6 +11,7 @@ import { report } from "./report.ts";
 export interface RoomSummary {
   /** The next position: events that never arrived are counted too. */
   readonly events: number;
+  readonly notices: readonly { readonly position: number; readonly text: string }[];
   /** Null until the log is final. */
   readonly final: ({ readonly result: JobResult } & Omit<LogLife, "lookAt">) | null;
 }
@@ -38,11 +40,12 @@ export class LogKeeping {
   }
 
   summary(): RoomSummary {
-    const { head, result } = this.#store.state();
+    const { head: events, lastSeq, result } = this.#store.state();
+    const notices = lastSeq === 0 ? [] : this.#store.notices(limits.logNotices);
     const life = this.life();
-    if (result === null || life === null) return { events: head, final: null };
+    if (result === null || life === null) return { events, notices, final: null };
     const { closedAt, bytes, sha256 } = life;
-    return { events: head, final: { result, closedAt, bytes, sha256 } };
+    return { events, notices, final: { result, closedAt, bytes, sha256 } };
   }
 
   /**

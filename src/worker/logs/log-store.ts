@@ -249,6 +249,16 @@ export class LogStore {
     return row?.reach ?? null;
   }
 
+  notices(limit: number): { position: number; text: string }[] {
+    return this.#storage.sql
+      .exec<{ position: number; body: ArrayBuffer }>(
+        "SELECT position, body FROM records WHERE kind = 'notice' ORDER BY seq LIMIT ?",
+        limit,
+      )
+      .toArray()
+      .map(({ position, body }) => ({ position, text: fromUtf8(new Uint8Array(body)) }));
+  }
+
   hasNotice(text: string): boolean {
     const found = this.#storage.sql.exec(
       "SELECT 1 FROM records WHERE kind = 'notice' AND body = ? LIMIT 1",

@@ -78,19 +78,21 @@ function summaryRoute<Env>(ports: LogReadingPorts<Env>): Route {
     method: "GET",
     path: "/api/v1/logs/:job_id/summary",
     access: "person",
-    summary: "Say how long a job's log is and, once it is final, its SHA-256 and how long it is kept",
+    summary:
+      "Say how long a job's log is, what the server says in it and, once it is final, its SHA-256 and how long it is kept",
     answers: { 200: { description: "the log as a whole", schema: LogSummary }, ...gone },
     async handle({ principal, params }) {
       const { id, project_id } = await requireReadable(ports.jobs, principal, params.job_id);
-      const { events, final } = await roomOf(ports.rooms, id).summary();
-      if (final === null) return json(200, { job_id: id, events, final } satisfies LogSummary);
+      const { events, notices, final } = await roomOf(ports.rooms, id).summary();
+      const log = { job_id: id, events, notices: [...notices] };
+      if (final === null) return json(200, { ...log, final } satisfies LogSummary);
       const project = await ports.projects.find(project_id);
       if (project === null) throw notFound();
       const { result, bytes, sha256, closedAt } = final;
       const closed_at = toTimestamp(closedAt);
       const delete_at = toTimestamp(deletionDue(closedAt, project.settings.log_retention_days));
       const whole = { result, bytes, sha256, closed_at, delete_at };
-      return json(200, { job_id: id, events, final: whole } satisfies LogSummary);
+      return json(200, { ...log, final: whole } satisfies LogSummary);
     },
   });
 }

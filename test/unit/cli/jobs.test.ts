@@ -90,6 +90,7 @@ test("logs without --follow prints what there is and, with --exit-status, tells 
   ];
   const table = {
     [`GET /api/v1/jobs/${id}`]: { ...job, state: "finished", result: "failed" },
+    [`GET /api/v1/logs/${id}/summary`]: { job_id: id, events: 6, notices: [], final: null },
     [`GET /api/v1/logs/${id}`]: ({ url }: { url: string }) =>
       url.includes("token=0") ? { events, next: null } : undefined,
   };
@@ -107,6 +108,7 @@ test("logs without --follow numbers events by their place in the log, and prints
   };
   const table = {
     [`GET /api/v1/jobs/${id}`]: { ...job, state: "finished", result: "failed" },
+    [`GET /api/v1/logs/${id}/summary`]: { job_id: id, events: 6, notices: [], final: null },
     [`GET /api/v1/logs/${id}`]: ({ url }: { url: string }) => pages[/token=(\d+)/.exec(url)?.[1] ?? ""],
   };
   const shown = await site.withApi(table, ["logs", id]);

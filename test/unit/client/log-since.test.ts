@@ -7,7 +7,7 @@ function logOf(events: number, missing: (position: number) => boolean = () => fa
   const asked: number[] = [];
   return {
     asked,
-    summary: async () => ({ job_id: "x", events, final: null }),
+    summary: async () => ({ job_id: "x", events, notices: [], final: null }),
     async event(_jobId: string, at: number) {
       asked.push(at);
       if (at >= events || missing(at)) return null;

@@ -1,7 +1,7 @@
 /** A log read page by page, from an API that answers as the server's plain read does. */
 import { expect, test } from "vitest";
 import { UnexpectedAnswer } from "../../../src/client/errors.ts";
-import { readLog } from "../../../src/client/read-log.ts";
+import { readLog, withNotices } from "../../../src/client/read-log.ts";
 import type { LogPage } from "../../../src/protocol/log-events.ts";
 
 const output = (text: string) => ({ event: "cmd_output", timestamp: 1, output: text }) as const;
@@ -44,4 +44,21 @@ test("a running log is read as far as it goes, once", async () => {
 test("an answer that would number events twice is refused", async () => {
   const pages = { 0: { events: [output("a"), output("b")], next: 1 } };
   await expect(read(pages)).rejects.toThrow(UnexpectedAnswer);
+});
+
+test("what the server says stands before the event of its position, once, and behind the last", async () => {
+  const page = async (position: number): Promise<LogPage> =>
+    position === 0 ? { events: [output("a"), output("b")], next: 5 } : { events: [output("c")], next: null };
+  const notices = [0, 1, 1, 4, 6].map((position, at) => ({ position, text: `notice ${at}` }));
+  const told = async (from: number) => {
+    const records: string[] = [];
+    const pages = readLog((position) => page(position === 2 ? 5 : position), from);
+    for await (const record of withNotices(pages, notices, from)) {
+      records.push(record.kind === "notice" ? record.text : `${record.kind} ${record.position}`);
+    }
+    return records;
+  };
+  const all = ["notice 0", "event 0", "notice 1", "notice 2", "event 1", "gap 2", "notice 3", "event 5", "notice 4"];
+  expect(await told(0)).toEqual(all);
+  expect(await told(5)).toEqual(["event 5", "notice 4"]);
 });
