@@ -1,5 +1,6 @@
 /** Values of options: parsed where the command line is read, refused with the option's name. */
 import { InvalidArgumentError } from "commander";
+import { CertificateFingerprint } from "../protocol/agent-types.ts";
 import { GitRef, GitSha, refTypeOf } from "../protocol/git-context.ts";
 
 export function wholeNumber(text: string): number {
@@ -53,6 +54,16 @@ export function collectOf<Choice extends string>(choices: readonly Choice[]) {
     if (choice === undefined) throw new InvalidArgumentError(`It must be one of ${choices.join(", ")}.`);
     return [...(before ?? []), choice];
   };
+}
+
+/** A certificate's fingerprint as the API takes it, from openssl's line, with colons or without, repeatable. */
+export function collectFingerprints(text: string, before: string[] | undefined): string[] {
+  const bare = text
+    .replace(/^sha256 fingerprint=/i, "")
+    .replaceAll(":", "")
+    .toLowerCase();
+  if (CertificateFingerprint.safeParse(bare).success) return [...(before ?? []), bare];
+  throw new InvalidArgumentError("It must be a SHA-256 fingerprint: 64 hexadecimal digits, with colons or without.");
 }
 
 export type Pair = readonly [name: string, value: string];

@@ -17,6 +17,7 @@ import {
   AgentType,
   type AgentTypeCreate,
   AgentTypeList,
+  type AgentTypePatch,
   RegistrationToken,
   type RegistrationTokenCreate,
 } from "../protocol/agent-types.ts";
@@ -158,6 +159,9 @@ function agentTypes(transport: Transport, newId: () => string) {
     create: (body: z.input<typeof AgentTypeCreate>) => create(transport, AgentType, path, body, newId),
     list: (query?: ListQuery) => list(transport, AgentTypeList, path, query),
     show: (id: string) => transport.json(AgentType, { method: "GET", path: `${path}/${id}` }),
+    /** With `revision`, only if nobody changed it since. */
+    change: (id: string, body: AgentTypePatch, revision?: number) =>
+      transport.json(AgentType, { method: "PATCH", path: `${path}/${id}`, body, ifMatch: revision?.toString() }),
     createRegistrationToken: (id: string, body: z.input<typeof RegistrationTokenCreate>) =>
       create(transport, RegistrationToken, `${path}/${id}/registration-tokens`, body, newId),
   };

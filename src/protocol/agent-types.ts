@@ -1,6 +1,7 @@
 /** Agent types (named queues, each a trust boundary), their registration tokens, and the agents in them. */
 import * as z from "zod";
 import { ClientId, Id, Timestamp } from "./ids.ts";
+import { limits } from "./limits.ts";
 import { List } from "./list.ts";
 import { Name } from "./names.ts";
 import { RefPatterns } from "./ref-pattern.ts";
@@ -13,19 +14,36 @@ export const AgentTypePolicy = z.strictObject({
 });
 export type AgentTypePolicy = z.infer<typeof AgentTypePolicy>;
 
-export const AgentTypeCreate = z.strictObject({ id: ClientId, name: Name, policy: AgentTypePolicy });
+/** SHA-256 over a certificate's DER form. One spelling of each: what is compared and shown is what was given. */
+export const CertificateFingerprint = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, "must be a SHA-256 fingerprint: 64 digits of lower-case hex, without colons");
+
+/** The client certificates of which every request of the type's agents must present one; null: none is asked for. */
+export const RequiredCertificates = z.array(CertificateFingerprint).min(1).max(limits.agentCertificates).nullable();
+
+export const AgentTypeCreate = z.strictObject({
+  id: ClientId,
+  name: Name,
+  policy: AgentTypePolicy,
+  certificates: RequiredCertificates.default(null),
+});
 export type AgentTypeCreate = z.infer<typeof AgentTypeCreate>;
 
 export const AgentType = z.object({
   id: Id,
   name: Name,
   policy: AgentTypePolicy,
+  certificates: RequiredCertificates,
   revision: z.int(),
   created_at: Timestamp,
   created_by: Id,
 });
 export type AgentType = z.infer<typeof AgentType>;
 export const AgentTypeList = List(AgentType);
+
+export const AgentTypePatch = z.strictObject({ certificates: RequiredCertificates });
+export type AgentTypePatch = z.infer<typeof AgentTypePatch>;
 
 export const RegistrationTokenCreate = z.strictObject({
   id: ClientId,

@@ -51,6 +51,8 @@ export const limits = {
   trustPolicyBytes: 64 * 1024,
   /** Ranges in one list of allowed networks. */
   networks: 100,
+  /** Fingerprints of which an agent type requires one. */
+  agentCertificates: 64,
   listItems: 1000,
   /** Seconds for which a change of a job's state stays in the feed. */
   jobChangesKeptSeconds: 7 * 24 * 60 * 60,

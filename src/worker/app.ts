@@ -9,7 +9,7 @@ import {
   networkRoutes,
   organizationRoutes,
 } from "./accounts/routes.ts";
-import { agentProtocolRoutes, agentTypeRoutes } from "./agents/routes.ts";
+import { agentProtocolRoutes, agentRoutes, agentTypeRoutes } from "./agents/routes.ts";
 import type { Config, Env } from "./env.ts";
 import { presentedCredential } from "./http/credential.ts";
 import { empty, json, text } from "./http/reply.ts";
@@ -93,7 +93,8 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...projectRoutes(services.projects),
     ...accessKeyRoutes(services.accessKeys),
     ...organizationKeyRoutes(services.accessKeys, services.keySharing),
-    ...agentTypeRoutes(services.agentTypes, services.agents),
+    ...agentTypeRoutes(services.agentTypes),
+    ...agentRoutes(services.agents),
     ...jobRoutes(services.jobs),
     ...jobChangeRoutes(services.jobChanges),
     ...identityRoutes(services.identity),
@@ -110,6 +111,9 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
       accounts: services.accounts,
       tickets: services.tickets,
       networks: services.networks,
+      async requireCertificate(request, agentTypeId) {
+        (await services.agentProtocol.certificates.presented(request)).require(agentTypeId);
+      },
       jobs: services.jobs,
       projects: services.projects,
     }),

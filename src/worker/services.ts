@@ -6,11 +6,12 @@ import { type Accounts, createAccounts } from "./accounts/accounts.ts";
 import { type AddressProofs, type AddressProofsPorts, createAddressProofs } from "./accounts/address-proofs.ts";
 import { createNetworkGate, type NetworkGate } from "./accounts/network-gate.ts";
 import { createNetworkSettings, type NetworkSettings } from "./accounts/network-settings.ts";
-import { loadNetworks } from "./accounts/networks-store.ts";
 import { createSocketTickets, type SocketTickets } from "./accounts/socket-tickets.ts";
+import { loadAdmission } from "./agents/admission-store.ts";
 import { createAgentAdmission } from "./agents/agent-admission.ts";
 import { type AgentTypes, agentTypeLookup, createAgentTypes } from "./agents/agent-types.ts";
 import { type Agents, createAgents } from "./agents/agents.ts";
+import { createCertificateGate } from "./agents/certificate-gate.ts";
 import { endAgentsOf } from "./agents/departure.ts";
 import { createHandOver } from "./agents/hand-over.ts";
 import { createRegistration } from "./agents/registration.ts";
@@ -19,7 +20,7 @@ import { createSync } from "./agents/sync.ts";
 import { openHeld } from "./crypto/keyring.ts";
 import { createSealer, type Sealer } from "./crypto/sealer.ts";
 import { type Config, type Env, readConfig, readSettings } from "./env.ts";
-import { clientAddress } from "./http/transport.ts";
+import { clientAddress, clientCertificate, whyNoCertificates } from "./http/transport.ts";
 import { createIssuer } from "./identity/issuer.ts";
 import { createJobIdentity, type JobIdentity } from "./identity/job-identity.ts";
 import { createProfiles, type Profiles } from "./identity/profiles.ts";
@@ -30,6 +31,7 @@ import { createJobChanges, type JobChanges } from "./jobs/job-changes.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
 import { markLogDeleted } from "./jobs/jobs-store.ts";
 import { type Bytes, systemRandom } from "./lib/bytes.ts";
+import { createCopy } from "./lib/copy.ts";
 import { Fault, notFound } from "./lib/fault.ts";
 import { systemClock } from "./lib/time.ts";
 import { roomOf } from "./logs/log-access.ts";
@@ -76,17 +78,17 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
   const sealer = createSealer(env.DB, held, systemClock, systemRandom);
   const sealed = { ...base, sealer };
   const log = jobLog(env);
-  const allowed = createNetworks(base, config, issuer);
+  const { certificates, agentTypeRules, admissionChanged, ...allowed } = createAdmission(base, config, issuer);
   const accounts = createAccounts({
     ...sealed,
     held,
     bootstrapToken: config.bootstrapToken,
-    networksCleared: allowed.networks.forget,
+    networksCleared: admissionChanged,
     endAgentsOf: (tokenIds, by) => endAgentsOf({ ...base, jobs }, tokenIds, by),
   });
   const projects = createProjects(sealed);
   const jobs = createJobs({ ...sealed, projects, agentTypes: agentTypeLookup(env.DB), log });
-  const agentTypes = createAgentTypes(sealed);
+  const agentTypes = createAgentTypes({ ...sealed, ...agentTypeRules });
   const sync = createSync({
     ...base,
     jobs,
@@ -94,11 +96,10 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
     nextSyncAfterMs: settings.next_sync_after_ms,
     agentLostSeconds: settings.agent_lost_seconds,
   });
-  const tokenIssuer = createIssuer({ ...base, signing: config.signing });
+  const minting = { issuer: createIssuer({ ...base, signing: config.signing }), issuerUrl: issuer.origin };
   const handOver = createHandOver({
     ...sealed,
-    issuer: tokenIssuer,
-    issuerUrl: issuer.origin,
+    ...minting,
     agentLostSeconds: settings.agent_lost_seconds,
     organization: accounts.organization,
     projects,
@@ -122,16 +123,11 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
     identityProfiles: createProfiles({ ...sealed, projects }),
     signingKeys: createSigningKeyRotation({ ...base, signing: config.signing, purge: documents.purge }),
     sealing: createSealingRotation({ ...sealed, held }),
-    tokenRequests: createTokenRequests({
-      ...base,
-      held,
-      issuer: tokenIssuer,
-      issuerUrl: issuer.origin,
-      mask: tokenMask(sealer, log),
-    }),
+    tokenRequests: createTokenRequests({ ...base, ...minting, held, mask: tokenMask(sealer, log) }),
     agents: createAgents({ ...base, jobs, agentTypes }),
     agentProtocol: {
       admit: createAgentAdmission({ ...base, networks: allowed.networks }),
+      certificates,
       sync,
       handOver,
       registration: createRegistration({ ...base, jobs, namesakeSilentSeconds: namesakeSilentSeconds(settings) }),
@@ -149,20 +145,36 @@ function tokenMask(sealer: Sealer, log: ReturnType<typeof jobLog>): TokenRequest
   };
 }
 
-function createNetworks(
+/** Until a change of who may come in holds in every isolate. */
+const admissionCopySeconds = 30;
+
+/** Who may come in at all. Networks and certificates are one copy, so that no request takes a trip for each. */
+function createAdmission(
   base: Pick<AddressProofsPorts, "db" | "clock" | "random">,
   { trustProxy }: Config,
   issuer: URL,
-): Pick<Services, "networks" | "networkSettings" | "addressProofs"> {
-  const networks = createNetworkGate({
+) {
+  const admission = createCopy({
     clock: base.clock,
-    load: () => loadNetworks(base.db),
+    seconds: admissionCopySeconds,
+    what: "the allowed networks and certificates",
+    load: () => loadAdmission(base.db),
+  });
+  const rules = { issuer, trustProxy };
+  const networks = createNetworkGate({
+    lists: async () => (await admission.current()).networks,
     addressOf: (headers) => clientAddress(headers, trustProxy),
   });
+  const certificates = createCertificateGate({
+    required: async () => (await admission.current()).certificates,
+    certificateOf: (request) => clientCertificate(request, rules),
+  });
+  const agentTypeRules = { whyNoCertificates: whyNoCertificates(rules), certificatesChanged: admission.forget };
   const addressProofs = createAddressProofs({ ...base, trustProxy, issuer: issuer.origin });
   const { last: lastProof } = addressProofs;
-  const networkSettings = createNetworkSettings({ ...base, trustProxy, lastProof, changed: networks.forget });
-  return { networks, networkSettings, addressProofs };
+  const networkSettings = createNetworkSettings({ ...base, trustProxy, lastProof, changed: admission.forget });
+  const admissionChanged = admission.forget;
+  return { networks, networkSettings, addressProofs, certificates, agentTypeRules, admissionChanged };
 }
 
 /** What a log room needs of the house. */

@@ -101,10 +101,15 @@ describe("a push", () => {
     const { keys } = await parseHeldKeys([["ACCESS_KEY_ENCRYPTION", defaultVars.ACCESS_KEY_ENCRYPTION]]);
     const [key] = keys;
     if (key === undefined) throw new Error("the harness has no sealing key");
-    const genuine = { kind: "log", jobId: job.jobId, agentId: stranger, claimNumber: 1 } as const;
+    const common = { jobId: job.jobId, agentId: stranger, claimNumber: 1 };
     const now = Math.floor(Date.now() / 1000);
-    const expired = await signMacToken(key, { ...genuine, expiresAt: (now - 1) as EpochSeconds });
-    const ofAnotherKind = { ...genuine, kind: "identity_request", expiresAt: (now + 60) as EpochSeconds } as const;
+    const expired = await signMacToken(key, {
+      ...common,
+      kind: "log",
+      agentTypeId: world.agentTypeId,
+      expiresAt: (now - 1) as EpochSeconds,
+    });
+    const ofAnotherKind = { ...common, kind: "identity_request", expiresAt: (now + 60) as EpochSeconds } as const;
     const forged = `${job.logToken.slice(0, -1)}${job.logToken.endsWith("A") ? "B" : "A"}`;
     for (const [token, jobId] of [
       [null, job.jobId],

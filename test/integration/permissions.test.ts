@@ -293,6 +293,14 @@ const cases: Case[] = [
     () => `/api/v1/agent-types/${world.agentTypeId}`,
   ),
   plain(
+    "PATCH /api/v1/agent-types/:agent_type_id",
+    "agent_type.change",
+    "here",
+    200,
+    () => `/api/v1/agent-types/${world.agentTypeId}`,
+    () => ({ certificates: null }),
+  ),
+  plain(
     "POST /api/v1/agent-types/:agent_type_id/registration-tokens",
     "registration_token.create",
     "here",

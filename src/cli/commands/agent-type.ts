@@ -1,9 +1,10 @@
 /** `signalbox agent-type`: named queues, each a trust boundary, and the tokens that agents register with. */
 import { type Command, Option } from "commander";
 import { all } from "../../client/client.ts";
+import type { AgentType } from "../../protocol/agent-types.ts";
 import { type Cli, connect } from "../context.ts";
 import { Failure } from "../exit.ts";
-import { collect, type Lifetime, lifetime, orNull, type Uses, uses } from "../options.ts";
+import { collect, collectFingerprints, type Lifetime, lifetime, orNull, type Uses, uses } from "../options.ts";
 import { findAgentType, findProject } from "../resolve.ts";
 
 export function addAgentTypeCommands(program: Command, cli: Cli): void {
@@ -16,15 +17,17 @@ export function addAgentTypeCommands(program: Command, cli: Cli): void {
       const { client } = await connect(cli);
       const types = await all(client.agentTypes.list);
       if (cli.globals().json) return cli.output.json(types);
-      const rows = types.map(({ name, policy, id }) => [
+      const rows = types.map(({ name, policy, certificates, id }) => [
         name,
         policy.refs === "protected" ? "protected" : policy.refs.join(" "),
         policy.forks ? "yes" : "no",
+        certificates === null ? "none" : String(certificates.length),
         policy.project_ids.join(" "),
         id,
       ]);
-      cli.output.table(["NAME", "REFS", "FORKS", "PROJECTS", "ID"], rows);
+      cli.output.table(["NAME", "REFS", "FORKS", "CERTIFICATES", "PROJECTS", "ID"], rows);
     });
+  addCertificates(agentType, cli);
   addToken(agentType, cli);
 }
 
@@ -48,6 +51,43 @@ function addCreate(agentType: Command, cli: Cli): void {
       if (cli.globals().json) cli.output.json(made);
       else cli.output.line(`made agent type ${made.name} ${made.id}`);
     });
+}
+
+interface CertificateOptions {
+  set?: string[];
+  clear?: boolean;
+}
+
+function addCertificates(agentType: Command, cli: Cli): void {
+  agentType
+    .command("certificates")
+    .description("show or change the client certificates of which its agents must present one")
+    .argument("<agent-type>", "name or id")
+    .addOption(
+      new Option("--set <fingerprint>", "SHA-256, as openssl x509 -fingerprint -sha256 tells it; repeatable")
+        .argParser(collectFingerprints)
+        .conflicts("clear"),
+    )
+    .option("--clear", "ask for none")
+    .addHelpText("after", "\n--set replaces the whole list. A change holds everywhere within 30 seconds.")
+    .action(async (name: string, { set, clear }: CertificateOptions) => {
+      const { client } = await connect(cli);
+      const found = await findAgentType(client, name);
+      const isChange = set !== undefined || clear === true;
+      const change = { certificates: set ?? null };
+      showCertificates(cli, isChange ? await client.agentTypes.change(found.id, change, found.revision) : found);
+    });
+}
+
+function showCertificates({ globals, output }: Cli, agentType: AgentType): void {
+  const { name, certificates } = agentType;
+  if (globals().json) {
+    output.json(agentType);
+    return;
+  }
+  const one = certificates === null ? "need no client certificate" : "must present one of these client certificates:";
+  output.line(`agents of ${name} ${one}`);
+  for (const fingerprint of certificates ?? []) output.line(fingerprint);
 }
 
 function addToken(agentType: Command, cli: Cli): void {

@@ -10,10 +10,18 @@ interface NetworksRow {
 }
 
 export async function loadNetworks(db: D1Database): Promise<Networks> {
-  const row = await db.prepare("SELECT people, agents, viewers, revision FROM networks").first<NetworksRow>();
+  return toNetworks((await selectNetworks(db).first()) ?? undefined);
+}
+
+/** For a batch; `toNetworks` reads its row. */
+export function selectNetworks(db: D1Database): D1PreparedStatement {
+  return db.prepare("SELECT people, agents, viewers, revision FROM networks");
+}
+
+export function toNetworks(row: Record<string, unknown> | undefined): Networks {
   // Without its row nobody knows who may come: the migration puts it.
-  if (row === null) throw new Error("the row of allowed networks is missing");
-  const { people, agents, viewers, revision } = row;
+  if (row === undefined) throw new Error("the row of allowed networks is missing");
+  const { people, agents, viewers, revision } = row as unknown as NetworksRow;
   return { people: toList(people), agents: toList(agents), viewers: toList(viewers), revision };
 }
 

@@ -20,6 +20,7 @@ export const permissions = {
   "key.share": "manager",
   "agent_type.read": "guest",
   "agent_type.create": "manager",
+  "agent_type.change": "manager",
   "registration_token.create": "manager",
   "agent.read": "guest",
   "agent.disconnect": "manager",

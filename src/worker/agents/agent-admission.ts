@@ -4,7 +4,7 @@ import { tokenDigest } from "../crypto/digests.ts";
 import { notFound } from "../lib/fault.ts";
 import type { Clock } from "../lib/time.ts";
 import { findLiveRegistration } from "./agent-types-store.ts";
-import { findAgentId } from "./agents-store.ts";
+import { findAgent } from "./agents-store.ts";
 
 /** @throws Fault `forbidden` for a known credential from outside, `not_found` for an unknown one from there */
 export type AgentAdmission = (credential: string, request: Request) => Promise<void>;
@@ -17,7 +17,7 @@ export function createAgentAdmission(ports: { db: D1Database; clock: Clock; netw
   const { db, clock, networks } = ports;
   const isKnown = async (credential: string): Promise<boolean> => {
     const agent = await tokenDigest("agt", credential);
-    if (agent !== null) return (await findAgentId(db, agent)) !== null;
+    if (agent !== null) return (await findAgent(db, agent)) !== null;
     const registration = await tokenDigest("reg", credential);
     // No agent has an empty name, so only a registration token with uses left is found.
     return registration !== null && (await findLiveRegistration(db, registration, "", clock())) !== null;

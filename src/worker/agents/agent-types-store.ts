@@ -9,13 +9,14 @@ interface TypeRow {
   id: string;
   name: string;
   policy: string;
+  certificates: string | null;
   revision: number;
   request_mac: ArrayBuffer | number[];
   created_at: number;
   created_by: string;
 }
 
-const columns = "t.id, t.name, t.policy, t.revision, t.request_mac, t.created_at, t.created_by";
+const columns = "t.id, t.name, t.policy, t.certificates, t.revision, t.request_mac, t.created_at, t.created_by";
 
 export async function findAgentType(db: D1Database, id: string): Promise<Made<AgentType> | null> {
   return toStored(await db.prepare(`SELECT ${columns} FROM agent_types t WHERE t.id = ?`).bind(id).first<TypeRow>());
@@ -45,18 +46,48 @@ export async function listAgentTypes(
 }
 
 export function insertAgentType(db: D1Database, agentType: AgentType, requestMac: Bytes, now: EpochMs) {
-  const { id, name, policy, revision, created_by } = agentType;
+  const { id, name, policy, certificates, revision, created_by } = agentType;
   return [
     db
       .prepare(
-        `INSERT INTO agent_types (id, name, policy, revision, request_mac, created_at, created_by)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO agent_types (id, name, policy, certificates, revision, request_mac, created_at, created_by)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       )
-      .bind(id, name, JSON.stringify(policy), revision, requestMac, now, created_by),
+      .bind(id, name, JSON.stringify(policy), toText(certificates), revision, requestMac, now, created_by),
     db
       .prepare("INSERT INTO agent_type_projects (agent_type_id, project_id) SELECT ?, value FROM json_each(?)")
       .bind(id, JSON.stringify([...new Set(policy.project_ids)])),
   ];
+}
+
+/** For a batch, which aborts where `revision` (null: any) is not the stored one; `changedAgentType` reads what it answers. */
+export function replaceCertificates(
+  db: D1Database,
+  id: string,
+  certificates: AgentType["certificates"],
+  revision: number | null,
+): D1PreparedStatement[] {
+  return [
+    must(db, "SELECT 1 FROM agent_types WHERE id = ?1 AND (?2 IS NULL OR revision = ?2)", id, revision),
+    db
+      .prepare("UPDATE agent_types SET certificates = ?, revision = revision + 1 WHERE id = ?")
+      .bind(toText(certificates), id),
+    db.prepare(`SELECT ${columns} FROM agent_types t WHERE t.id = ?`).bind(id),
+  ];
+}
+
+/** What a batch that ends in `replaceCertificates` answers: the type as it is now. */
+export function changedAgentType(results: readonly D1Result[]): AgentType {
+  return toAgentType(results.at(-1)?.results[0] as TypeRow);
+}
+
+/** For a batch; `toCertificates` reads its rows. */
+export function selectCertificates(db: D1Database): D1PreparedStatement {
+  return db.prepare("SELECT id, certificates FROM agent_types WHERE certificates IS NOT NULL");
+}
+
+export function toCertificates(rows: readonly Record<string, unknown>[]): Map<string, string[]> {
+  return new Map(rows.map(({ id, certificates }) => [String(id), JSON.parse(String(certificates))]));
 }
 
 export interface NewRegistrationToken {
@@ -166,8 +197,13 @@ function toAgentType(row: TypeRow): AgentType {
     id: row.id,
     name: row.name,
     policy: AgentTypePolicy.parse(JSON.parse(row.policy)),
+    certificates: row.certificates === null ? null : JSON.parse(row.certificates),
     revision: row.revision,
     created_at: toTimestamp(row.created_at),
     created_by: row.created_by,
   };
+}
+
+function toText(certificates: AgentType["certificates"]): string | null {
+  return certificates === null ? null : JSON.stringify(certificates);
 }

@@ -2,6 +2,7 @@
 import type {
   AgentType,
   AgentTypeCreate,
+  AgentTypePatch,
   RegistrationToken,
   RegistrationTokenCreate,
 } from "../../protocol/agent-types.ts";
@@ -15,13 +16,14 @@ import { newToken, sha256 } from "../crypto/digests.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import type { AgentTypeLookup } from "../jobs/start-job.ts";
 import { type Random, utf8 } from "../lib/bytes.ts";
-import { violatesForeignKey, violatesUnique } from "../lib/d1.ts";
+import { isGuardFailure, violatesForeignKey, violatesUnique } from "../lib/d1.ts";
 import { Fault, notFound, refusedField, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
 import { type Clock, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 import { typeRefusal } from "./agent-type-policy.ts";
 import {
+  changedAgentType,
   findAgentType,
   findAgentTypeByName,
   findRegistrationToken,
@@ -29,6 +31,7 @@ import {
   insertRegistrationToken,
   listAgentTypes,
   type NewRegistrationToken,
+  replaceCertificates,
 } from "./agent-types-store.ts";
 
 export interface AgentTypesPorts {
@@ -36,13 +39,22 @@ export interface AgentTypesPorts {
   readonly sealer: Sealer;
   readonly clock: Clock;
   readonly random: Random;
+  /** Why no agent can present a client certificate here; null where it can. */
+  readonly whyNoCertificates: string | null;
+  /** Called once it is stored that certificates are required, or no longer are. */
+  certificatesChanged(): void;
 }
 
 /** What takes the right in every project of a type. */
-export type TypeAction = "agent_type.create" | "registration_token.create" | "agent.disconnect";
+export type TypeAction = "agent_type.create" | "agent_type.change" | "registration_token.create" | "agent.disconnect";
 
 export interface AgentTypes {
+  /** @throws Fault `refused` where certificates are required that no agent can present here */
   create(person: Person, request: AgentTypeCreate): Promise<Created<AgentType>>;
+  /**
+   * @throws Fault `refused` as `create`; `precondition_failed` where `revision` is given and no longer the stored one.
+   */
+  change(person: Person, id: string, patch: AgentTypePatch, revision: number | null): Promise<AgentType>;
   list(person: Person, name: string | null, page: Page): Promise<Listed<AgentType>>;
   show(person: Person, id: string): Promise<AgentType>;
   /** @throws Fault `not_found` or `forbidden` */
@@ -70,6 +82,10 @@ export function createAgentTypes(ports: AgentTypesPorts): AgentTypes {
   return {
     show,
     create: (person, request) => create(ports, person, request),
+    async change(person, id, patch, revision) {
+      await requireInAll(db, person, "agent_type.change", id);
+      return visibleTo(person, await change(ports, person, id, patch, revision));
+    },
     list(person, name, page) {
       requireMay(person, "agent_type.read", person.projectId);
       return paged(page, async (afterId, limit) => {
@@ -120,24 +136,61 @@ async function create(ports: AgentTypesPorts, person: Person, request: AgentType
   const { db, sealer, clock, random } = ports;
   requireMay(person, "agent_type.create", person.projectId);
   requireEverywhere(person, "agent_type.create", request.policy.project_ids);
+  const { name, policy, certificates } = request;
+  refuseUnpresentable(ports, certificates);
   const now = clock();
   const id = request.id ?? uuidv7(now, random);
-  const { name, policy } = request;
-  const agentType = { id, name, policy, revision: 1, created_at: toTimestamp(now), created_by: person.id };
+  const made = { created_at: toTimestamp(now), created_by: person.id };
+  const agentType = { id, name, policy, certificates, revision: 1, ...made };
   const requestMac = await sealer.requestMac(request);
-  const details = { agent_type_id: id, name };
+  const details = { agent_type_id: id, name, ...told(certificates) };
   const audit = await auditRow({ action: "agent_type.create", principal: person, details }, now);
   return createOnce({
     value: agentType,
     createdBy: person.id,
     requestMac,
-    write: () => db.batch([...insertAgentType(db, agentType, requestMac, now), insertAudit(db, audit)]),
+    async write() {
+      await db.batch([...insertAgentType(db, agentType, requestMac, now), insertAudit(db, audit)]);
+      if (certificates !== null) ports.certificatesChanged();
+    },
     find: () => findAgentType(db, id),
     refusal(error) {
       if (violatesForeignKey(error)) return refusedField("/policy/project_ids", "names a project that does not exist");
       return violatesUnique(error) ? taken("/name", "is taken by another agent type") : error;
     },
   });
+}
+
+async function change(
+  ports: AgentTypesPorts,
+  person: Person,
+  id: string,
+  { certificates }: AgentTypePatch,
+  revision: number | null,
+): Promise<AgentType> {
+  const { db, clock } = ports;
+  refuseUnpresentable(ports, certificates);
+  const details = { agent_type_id: id, certificates: JSON.stringify(certificates) };
+  const audit = await auditRow({ action: "agent_type.change", principal: person, details }, clock());
+  try {
+    const update = replaceCertificates(db, id, certificates, revision);
+    const changed = changedAgentType(await db.batch([insertAudit(db, audit), ...update]));
+    ports.certificatesChanged();
+    return changed;
+  } catch (error) {
+    if (!isGuardFailure(error)) throw error;
+    throw new Fault("precondition_failed", "the agent type has changed since you read it: read it again");
+  }
+}
+
+/** Taking them away stays possible: they may stem from before the proxy. */
+function refuseUnpresentable({ whyNoCertificates: why }: AgentTypesPorts, certificates: AgentType["certificates"]) {
+  if (certificates !== null && why !== null) throw refusedField("/certificates", why);
+}
+
+/** The audit row of a type that asks for none stays as it was. */
+function told(certificates: AgentType["certificates"]) {
+  return certificates === null ? {} : { certificates: JSON.stringify(certificates) };
 }
 
 async function createRegistrationToken(

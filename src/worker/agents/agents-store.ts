@@ -5,6 +5,7 @@ import type { Agent } from "../../protocol/agent-types.ts";
 import { sqlStatesBefore } from "../jobs/job-state.ts";
 import { jobColumns, jobTables, type StoredJob, toStoredJob } from "../jobs/jobs-store.ts";
 import type { Bytes } from "../lib/bytes.ts";
+import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 
 /** An agent as sync decides over it. */
@@ -58,18 +59,37 @@ const assigned = `
   SELECT ${jobColumns} FROM ${jobTables}
   WHERE j.state IN ('running', 'stopping') AND a.token_digest = ?1 AND a.disconnected_at IS NULL`;
 
+export interface SyncOfAgent {
+  readonly digest: Bytes;
+  readonly request: SyncRequest;
+  /** Types whose agents may not come now: the batch aborts for one of theirs. */
+  readonly closedTypes: readonly string[];
+}
+
 /** One trip: touch the agent, claim where it waits, read what it has. Null: no such agent. */
-export async function syncAgent(db: D1Database, digest: Bytes, request: SyncRequest, now: EpochMs) {
+export async function syncAgent(db: D1Database, { digest, request, closedTypes }: SyncOfAgent, now: EpochMs) {
   const waits = request.state === "waiting-for-jobs";
+  const guard = closedTypes.length === 0 ? [] : [mustNotBeOf(db, digest, closedTypes)];
   const results = await db.batch<Record<string, unknown>>([
+    ...guard,
     db.prepare(touch).bind(digest, now, request.state, request.interrupted_at * 1000),
     ...(waits ? [db.prepare(claim).bind(digest, now)] : []),
     db.prepare(assigned).bind(digest),
   ]);
-  const agent = results[0]?.results[0];
+  const agent = results[guard.length]?.results[0];
   const job = results.at(-1)?.results[0];
   if (agent === undefined) return null;
   return { agent: toStoredAgent(agent), job: job === undefined ? null : toStoredJob(job) };
+}
+
+function mustNotBeOf(db: D1Database, digest: Bytes, types: readonly string[]): D1PreparedStatement {
+  return must(
+    db,
+    `SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM agents a WHERE a.token_digest = ? AND a.agent_type_id IN (
+       SELECT value FROM json_each(?)))`,
+    digest,
+    JSON.stringify(types),
+  );
 }
 
 /** An agent and the job that it has. Null: no such agent. */
@@ -140,9 +160,13 @@ export function replaceAgentToken(db: D1Database, id: string, digest: Bytes): D1
   return db.prepare("UPDATE agents SET token_digest = ? WHERE id = ? AND last_sync_at IS NULL").bind(digest, id);
 }
 
-/** Answers the agent's id, also for one that has disconnected before; null: no such agent. */
-export async function findAgentId(db: D1Database, digest: Bytes): Promise<string | null> {
-  return db.prepare("SELECT id FROM agents WHERE token_digest = ?").bind(digest).first<string>("id");
+/** Also one that has disconnected before; null: no such agent. */
+export async function findAgent(db: D1Database, digest: Bytes) {
+  const row = await db
+    .prepare("SELECT id, agent_type_id FROM agents WHERE token_digest = ?")
+    .bind(digest)
+    .first<{ id: string; agent_type_id: string }>();
+  return row === null ? null : { id: row.id, agentTypeId: row.agent_type_id };
 }
 
 export function disconnectAgent(db: D1Database, id: string, now: EpochMs): D1PreparedStatement {

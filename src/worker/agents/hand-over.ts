@@ -13,7 +13,7 @@ import type { Organization } from "../accounts/accounts-store.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { tokenDigest } from "../crypto/digests.ts";
-import { type MacTokenKind, signMacToken } from "../crypto/mac-token.ts";
+import { signMacToken } from "../crypto/mac-token.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import { contextOfJob } from "../identity/claims.ts";
 import type { Issuer, SignedIdentity } from "../identity/issuer.ts";
@@ -31,6 +31,7 @@ import type { Projects } from "../projects/projects.ts";
 import { typeRefusal } from "./agent-type-policy.ts";
 import { findAgentType } from "./agent-types-store.ts";
 import { findAgentWithJob } from "./agents-store.ts";
+import type { Presented } from "./certificate-gate.ts";
 import { recordHandOver } from "./hand-over-store.ts";
 import { jobEnvironment } from "./job-environment.ts";
 import { buildEmptyRequest, buildJobRequest, type OpenedKey, secretValues } from "./job-request.ts";
@@ -56,27 +57,31 @@ export interface HandOverPorts {
 }
 
 export interface HandOver {
-  /** @throws Fault `not_found` unless the job is this agent's, and not yet running. Idempotent. */
-  fetch(credential: string, jobId: string): Promise<JobRequest>;
-  /** A fresh log token for the agent's job. @throws Fault `refused` where it has none. */
-  refresh(credential: string): Promise<{ token: string }>;
+  /**
+   * @throws Fault `not_found` unless the job is this agent's, and not yet running; `forbidden` without a certificate
+   *   that its type requires. Idempotent.
+   */
+  fetch(credential: string, jobId: string, presented: Presented): Promise<JobRequest>;
+  /** A fresh log token for the agent's job. @throws Fault `refused` where it has none; `forbidden` as `fetch`. */
+  refresh(credential: string, presented: Presented): Promise<{ token: string }>;
 }
 
 export function createHandOver(ports: HandOverPorts): HandOver {
-  const agentAndJob = async (credential: string) => {
+  const agentAndJob = async (credential: string, presented: Presented) => {
     const digest = await tokenDigest("agt", credential);
     const found = digest === null ? null : await findAgentWithJob(ports.db, digest);
     if (found === null) throw notFound();
+    presented.require(found.agent.agentTypeId);
     return found;
   };
   return {
-    async fetch(credential, jobId) {
-      const { agent, job } = await agentAndJob(credential);
+    async fetch(credential, jobId, presented) {
+      const { agent, job } = await agentAndJob(credential, presented);
       if (job === null || job.job.id !== jobId || job.fetchClosed) throw notFound();
       return job.job.state === "stopping" ? handOverNothing(ports, agent.id, job) : handOver(ports, agent.id, job);
     },
-    async refresh(credential) {
-      const { agent, job } = await agentAndJob(credential);
+    async refresh(credential, presented) {
+      const { agent, job } = await agentAndJob(credential, presented);
       if (job === null) throw new Fault("refused", "no job is assigned to this agent");
       return { token: await logToken(ports, agent.id, job) };
     },
@@ -243,25 +248,16 @@ async function handOverNothing(ports: HandOverPorts, agentId: string, stored: St
 /** Where the job asks for more tokens, and with what. The URL ends in a query, so that `&audience=` can be appended. */
 async function tokenRequestOf(ports: HandOverPorts, agentId: string, stored: StoredJob) {
   const url = `${ports.issuerUrl}/api/v1/jobs/${stored.job.id}/identity/token?v=1`;
-  return { url, token: await macToken(ports, "identity_request", agentId, stored) };
+  const claims = { ...macClaims(ports, agentId, stored), kind: "identity_request" } as const;
+  return { url, token: await signMacToken(await ports.sealer.current(), claims) };
 }
 
-function logToken(ports: HandOverPorts, agentId: string, stored: StoredJob): Promise<string> {
-  return macToken(ports, "log", agentId, stored);
+async function logToken(ports: HandOverPorts, agentId: string, stored: StoredJob): Promise<string> {
+  const claims = { ...macClaims(ports, agentId, stored), kind: "log", agentTypeId: stored.agentTypeId } as const;
+  return signMacToken(await ports.sealer.current(), claims);
 }
 
-async function macToken(
-  { sealer, clock }: HandOverPorts,
-  kind: MacTokenKind,
-  agentId: string,
-  { job, claimedAt }: StoredJob,
-): Promise<string> {
+function macClaims({ clock }: HandOverPorts, agentId: string, { job, claimedAt }: StoredJob) {
   const endsAt = plusSeconds(claimedAt ?? clock(), job.time_limit_seconds + macTokenGraceSeconds);
-  return signMacToken(await sealer.current(), {
-    kind,
-    jobId: job.id,
-    agentId,
-    claimNumber: job.claim_number,
-    expiresAt: toSeconds(endsAt),
-  });
+  return { jobId: job.id, agentId, claimNumber: job.claim_number, expiresAt: toSeconds(endsAt) };
 }

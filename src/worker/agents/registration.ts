@@ -9,7 +9,8 @@ import { invalidField, notFound } from "../lib/fault.ts";
 import { uuidv7 } from "../lib/ids.ts";
 import type { EpochMs } from "../lib/time.ts";
 import { findLiveRegistration, type LiveRegistration, useRegistration } from "./agent-types-store.ts";
-import { dropSilentAgents, findAgentId, findSilentNamesake, insertAgent, replaceAgentToken } from "./agents-store.ts";
+import { dropSilentAgents, findAgent, findSilentNamesake, insertAgent, replaceAgentToken } from "./agents-store.ts";
+import type { Presented } from "./certificate-gate.ts";
 import { type DeparturePorts, endAgent } from "./departure.ts";
 
 /** An agent without a job that has not synced for so long is gone, and its name free. */
@@ -22,10 +23,17 @@ export interface RegistrationPorts extends DeparturePorts {
 }
 
 export interface Registration {
-  /** @throws Fault `not_found` for a registration token that is unknown, expired or used up. */
-  register(credential: string, request: RegisterRequest): Promise<{ name: string; token: string }>;
-  /** Idempotent: an agent that has gone before is told the same. */
-  disconnect(credential: string): Promise<void>;
+  /**
+   * @throws Fault `not_found` for a registration token that is unknown, expired or used up; `forbidden` without a
+   *   certificate that its type requires.
+   */
+  register(
+    credential: string,
+    request: RegisterRequest,
+    presented: Presented,
+  ): Promise<{ name: string; token: string }>;
+  /** Idempotent: an agent that has gone before is told the same. @throws Fault `not_found`, `forbidden` */
+  disconnect(credential: string, presented: Presented): Promise<void>;
   dropSilent(): Promise<void>;
 }
 
@@ -34,20 +42,23 @@ export function createRegistration(ports: RegistrationPorts): Registration {
   const dropSilent = () => dropSilentAgents(db, clock() - idleLostSeconds * 1000, clock());
   return {
     dropSilent,
-    async register(credential, request) {
+    async register(credential, request, presented) {
       if (request.job_id !== "") throw invalidField("/job_id", "agents for one given job are not served");
       const digest = await tokenDigest("reg", credential);
       const now = clock();
       const registration = digest === null ? null : await findLiveRegistration(db, digest, request.name, now);
       if (registration === null) throw notFound();
+      presented.require(registration.agentTypeId);
       // One that repeats a registration whose answer was lost is its own namesake, and goes on.
       if (registration.unsyncedAgentId === null) await endSilentNamesake(ports, registration, request.name, now);
       return register(ports, registration, request, now);
     },
-    async disconnect(credential) {
+    async disconnect(credential, presented) {
       const digest = await tokenDigest("agt", credential);
-      const id = digest === null ? null : await findAgentId(db, digest);
-      if (id === null) throw notFound();
+      const agent = digest === null ? null : await findAgent(db, digest);
+      if (agent === null) throw notFound();
+      presented.require(agent.agentTypeId);
+      const { id } = agent;
       await endAgent(ports, { id, by: { kind: "agent", id }, reason: "its agent disconnected" });
     },
   };

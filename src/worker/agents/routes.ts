@@ -13,22 +13,27 @@ import {
   AgentType,
   AgentTypeCreate,
   AgentTypeList,
+  AgentTypePatch,
   RegistrationToken,
   RegistrationTokenCreate,
 } from "../../protocol/agent-types.ts";
 import { Page } from "../../protocol/list.ts";
 import { Name } from "../../protocol/names.ts";
+import { Problem } from "../../protocol/problem.ts";
+import { readRevision } from "../http/if-match.ts";
 import { created, empty, json, text } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
 import type { AgentAdmission } from "./agent-admission.ts";
 import type { AgentTypes } from "./agent-types.ts";
 import type { Agents } from "./agents.ts";
+import type { CertificateGate } from "./certificate-gate.ts";
 import type { HandOver } from "./hand-over.ts";
 import type { Registration } from "./registration.ts";
 import type { Sync } from "./sync.ts";
 
 export interface AgentProtocol {
   readonly admit: AgentAdmission;
+  readonly certificates: CertificateGate;
   readonly registration: Registration;
   readonly sync: Sync;
   readonly handOver: HandOver;
@@ -36,7 +41,7 @@ export interface AgentProtocol {
 
 const base = "/api/v1/self_hosted_agents";
 
-export function agentProtocolRoutes({ admit, registration, sync, handOver }: AgentProtocol): Route[] {
+export function agentProtocolRoutes({ admit, certificates, registration, sync, handOver }: AgentProtocol): Route[] {
   const before = ({ credential, request }: { credential: string; request: Request }) => admit(credential, request);
   return [
     route({
@@ -48,7 +53,10 @@ export function agentProtocolRoutes({ admit, registration, sync, handOver }: Age
       body: RegisterRequest,
       notJson: "refused",
       answers: { 201: { description: "registered", schema: RegisterAnswer } },
-      handle: async ({ credential, body }) => json(201, await registration.register(credential, body)),
+      async handle({ credential, body, request }) {
+        const presented = await certificates.presented(request);
+        return json(201, await registration.register(credential, body, presented));
+      },
     }),
     route({
       method: "POST",
@@ -59,7 +67,8 @@ export function agentProtocolRoutes({ admit, registration, sync, handOver }: Age
       body: SyncRequest,
       notJson: "refused",
       answers: { 200: { description: "what to do", schema: SyncAnswer } },
-      handle: async ({ credential, body }) => json(200, await sync(credential, body)),
+      handle: async ({ credential, body, request }) =>
+        json(200, await sync(credential, body, await certificates.presented(request))),
     }),
     route({
       method: "GET",
@@ -68,7 +77,10 @@ export function agentProtocolRoutes({ admit, registration, sync, handOver }: Age
       before,
       summary: "Agent: fetch the job that a sync gave; open until it runs",
       answers: { 200: { description: "the job, with its secrets", schema: JobRequest } },
-      handle: async ({ credential, params }) => json(200, await handOver.fetch(credential, params.job_id)),
+      async handle({ credential, params, request }) {
+        const presented = await certificates.presented(request);
+        return json(200, await handOver.fetch(credential, params.job_id, presented));
+      },
     }),
     route({
       method: "POST",
@@ -77,7 +89,8 @@ export function agentProtocolRoutes({ admit, registration, sync, handOver }: Age
       before,
       summary: "Agent: a fresh log token",
       answers: { 200: { description: "the token", schema: RefreshAnswer } },
-      handle: async ({ credential }) => json(200, await handOver.refresh(credential)),
+      handle: async ({ credential, request }) =>
+        json(200, await handOver.refresh(credential, await certificates.presented(request))),
     }),
     route({
       method: "POST",
@@ -86,8 +99,8 @@ export function agentProtocolRoutes({ admit, registration, sync, handOver }: Age
       before,
       summary: "Agent: goodbye",
       answers: { 200: { description: "disconnected", schema: z.string(), contentType: "text/plain" } },
-      async handle({ credential }) {
-        await registration.disconnect(credential);
+      async handle({ credential, request }) {
+        await registration.disconnect(credential, await certificates.presented(request));
         return text(200, "disconnected");
       },
     }),
@@ -96,7 +109,7 @@ export function agentProtocolRoutes({ admit, registration, sync, handOver }: Age
 
 const NamedPage = Page.extend({ name: Name.optional() });
 
-export function agentTypeRoutes(agentTypes: AgentTypes, agents: Agents): Route[] {
+export function agentTypeRoutes(agentTypes: AgentTypes): Route[] {
   return [
     route({
       method: "POST",
@@ -128,6 +141,20 @@ export function agentTypeRoutes(agentTypes: AgentTypes, agents: Agents): Route[]
       handle: async ({ principal, params }) => json(200, await agentTypes.show(principal, params.agent_type_id)),
     }),
     route({
+      method: "PATCH",
+      path: "/api/v1/agent-types/:agent_type_id",
+      access: "person",
+      summary: "Say which client certificates an agent type requires; If-Match takes the revision that you read",
+      body: AgentTypePatch,
+      answers: {
+        200: { description: "the agent type as it is now", schema: AgentType },
+        412: { description: "it has changed since", schema: Problem },
+        422: { description: "no agent can present a certificate in this deployment", schema: Problem },
+      },
+      handle: async ({ principal, params, body, request }) =>
+        json(200, await agentTypes.change(principal, params.agent_type_id, body, readRevision(request))),
+    }),
+    route({
       method: "POST",
       path: "/api/v1/agent-types/:agent_type_id/registration-tokens",
       access: "person",
@@ -140,6 +167,11 @@ export function agentTypeRoutes(agentTypes: AgentTypes, agents: Agents): Route[]
       handle: async ({ principal, params, body }) =>
         created(await agentTypes.createRegistrationToken(principal, params.agent_type_id, body)),
     }),
+  ];
+}
+
+export function agentRoutes(agents: Agents): Route[] {
+  return [
     route({
       method: "GET",
       path: "/api/v1/agents",

@@ -3,9 +3,11 @@ import type { SyncAnswer, SyncRequest } from "../../protocol/agent-protocol.ts";
 import { tokenDigest } from "../crypto/digests.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import { releaseJob, type StoredJob } from "../jobs/jobs-store.ts";
+import { isGuardFailure } from "../lib/d1.ts";
 import { notFound } from "../lib/fault.ts";
 import { type Clock, type EpochMs, plusSeconds } from "../lib/time.ts";
 import { closeFetch, findJobOfAgent, syncAgent } from "./agents-store.ts";
+import type { Presented } from "./certificate-gate.ts";
 import { decideSync, type SyncEffect } from "./sync-decision.ts";
 
 /** A job's log room, as far as syncs need it: its alarm watches the job's deadlines. */
@@ -22,15 +24,24 @@ export interface SyncPorts {
   readonly agentLostSeconds: number;
 }
 
-/** @throws Fault `not_found` for an agent that is unknown or has disconnected. */
-export type Sync = (credential: string, request: SyncRequest) => Promise<SyncAnswer>;
+/**
+ * @throws Fault `not_found` for an agent that is unknown or has disconnected; `forbidden` without a certificate that its
+ *   type requires: then it has not synced, and claimed nothing.
+ */
+export type Sync = (credential: string, request: SyncRequest, presented: Presented) => Promise<SyncAnswer>;
 
 export function createSync(ports: SyncPorts): Sync {
   const { db, clock } = ports;
-  return async (credential, request) => {
+  return async (credential, request, presented) => {
     const digest = await tokenDigest("agt", credential);
     const now = clock();
-    const synced = digest === null ? null : await syncAgent(db, digest, request, now);
+    const { closedTypes } = presented;
+    const synced =
+      digest === null
+        ? null
+        : await syncAgent(db, { digest, request, closedTypes }, now).catch((error: unknown) => {
+            throw isGuardFailure(error) ? presented.refusal() : error;
+          });
     if (synced === null) throw notFound();
     const { answer, effect } = decideSync(synced.agent, synced.job, request, now);
     if (synced.job !== null) await carryOut(ports, effect, synced.job, now);

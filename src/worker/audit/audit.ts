@@ -25,6 +25,7 @@ export const auditActions = [
   "key.unshare",
   "key.unseal",
   "agent_type.create",
+  "agent_type.change",
   "registration_token.create",
   "agent.register",
   "agent.disconnect",

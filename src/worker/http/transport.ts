@@ -66,6 +66,35 @@ function elsewhere({ method, headers }: Wire, { pathname, search }: URL, issuer:
   return new URL(`${issuer.origin}${pathname}${search}`);
 }
 
+/** The SHA-256 fingerprint of a client certificate that Cloudflare verified, or in words why there is none. */
+export type ClientCertificate = { readonly fingerprint: string } | { readonly missing: string };
+
+/**
+ * Cloudflare's word alone (`cf.tlsClientAuth`). On one's own machine there is none: a proxy's word would be a header,
+ * and the development runtime takes all of `cf` from one (MF-CF-Blob), which anyone can send.
+ */
+export function clientCertificate({ cf }: Pick<Wire, "cf">, rules: TransportRules): ClientCertificate {
+  const untold = whyNoCertificates(rules);
+  if (untold !== null) return { missing: untold };
+  const { tlsClientAuth }: { tlsClientAuth?: Partial<IncomingRequestCfPropertiesTLSClientAuth> } = cf ?? {};
+  const { certPresented, certVerified, certRevoked, certFingerprintSHA256 } = tlsClientAuth ?? {};
+  if (certPresented !== "1") return { missing: "none was presented" };
+  if (certVerified !== "SUCCESS") return { missing: "the one that was presented did not pass verification" };
+  // Cloudflare verifies revoked ones too: cert_verified stays true where cert_revoked is.
+  if (certRevoked !== "0") return { missing: "the one that was presented is revoked" };
+  return { fingerprint: String(certFingerprintSHA256).toLowerCase() };
+}
+
+/** Why no request can present a client certificate in this deployment; null where Cloudflare tells of them. */
+export function whyNoCertificates({ issuer, trustProxy }: TransportRules): string | null {
+  if (trustProxy) {
+    return "under TRUST_PROXY none arrives: TLS ends at the proxy, and its word would be a header that others can send";
+  }
+  return isLoopback(issuer)
+    ? "where ISSUER is loopback none arrives: Cloudflare asks for them, and is not there"
+    : null;
+}
+
 /**
  * The address of whoever asks, as text, or null where nobody vouches for one. Behind a proxy of one's own: X-Real-IP,
  * else the last hop of X-Forwarded-For, which the proxy itself appended; never CF-Connecting-IP, which anyone can

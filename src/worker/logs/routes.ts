@@ -4,7 +4,7 @@ import type { Person } from "../../protocol/principal.ts";
 import type { NetworkGate } from "../accounts/network-gate.ts";
 import type { SocketTickets } from "../accounts/socket-tickets.ts";
 import type { HeldKeys } from "../crypto/keyring.ts";
-import { type MacTokenClaims, verifyMacToken } from "../crypto/mac-token.ts";
+import { type LogTokenClaims, verifyMacToken } from "../crypto/mac-token.ts";
 import { presentedCredential } from "../http/credential.ts";
 import { json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
@@ -24,6 +24,8 @@ export interface LogRoutesPorts<Env> extends LogReadingPorts<Env> {
   readonly accounts: { authenticate(credential: string): Promise<Person> };
   readonly tickets: SocketTickets;
   readonly networks: Pick<NetworkGate, "require">;
+  /** @throws Fault `forbidden` without a client certificate that the agent type requires */
+  requireCertificate(request: Request, agentTypeId: string): Promise<void>;
 }
 
 export function logRoutes<Env>(ports: LogRoutesPorts<Env>): Route[] {
@@ -43,8 +45,9 @@ function pushRoute<Env>(ports: LogRoutesPorts<Env>): Route {
       503: { description: "the job's masks cannot be opened: nothing was stored", schema: null },
     },
     async handle({ request, url, params, credential }) {
-      const { claimNumber } = await requireLogToken(ports, credential, params.job_id);
+      const { claimNumber, agentTypeId } = await requireLogToken(ports, credential, params.job_id);
       await ports.networks.require("agents", request);
+      await ports.requireCertificate(request, agentTypeId);
       const startFrom = readStartFrom(url.searchParams.get("start_from"));
       if (startFrom === null) throw malformed("?start_from", "must be the position of the first event");
       return forwardPush(roomOf(ports.rooms, params.job_id), request, startFrom, claimNumber);
@@ -104,11 +107,11 @@ async function requireLogToken<Env>(
   { held, clock }: LogRoutesPorts<Env>,
   credential: string,
   jobId: string,
-): Promise<MacTokenClaims> {
+): Promise<LogTokenClaims> {
   const [problem] = held.problems;
   if (held.keys.length === 0 && problem !== undefined) throw bindingUnusable(problem.binding, problem.detail);
   const claims = await verifyMacToken(held, "log", credential, toSeconds(clock()));
-  if (claims === null || claims.jobId !== jobId) throw unauthenticated();
+  if (claims?.kind !== "log" || claims.jobId !== jobId) throw unauthenticated();
   return claims;
 }
 

@@ -185,6 +185,7 @@ test("a registration token may have any number of uses and no end, and then a wa
     id,
     name: "local",
     policy: { project_ids: [id], refs: "protected", forks: false },
+    certificates: null,
     revision: 1,
     created_at: at,
     created_by: id,

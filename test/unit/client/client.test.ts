@@ -10,6 +10,7 @@ const agentType = {
   id,
   name: "local",
   policy: { project_ids: [id], refs: "protected", forks: false },
+  certificates: null,
   revision: 1,
   created_at: "2026-11-20T18:10:13.123Z",
   created_by: id,

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import type { Networks } from "../../../../src/protocol/networks.ts";
 import { createNetworkGate } from "../../../../src/worker/accounts/network-gate.ts";
 import { clientAddress } from "../../../../src/worker/http/transport.ts";
+import { createCopy } from "../../../../src/worker/lib/copy.ts";
 import type { EpochMs } from "../../../../src/worker/lib/time.ts";
 import { faultOf } from "../fixtures.ts";
 
@@ -11,12 +12,12 @@ const from = (address: string) => new Request("https://ci.example.com/", { heade
 /** A gate on a clock and a database that the test turns. */
 function gateOn(load: () => Promise<Networks>) {
   const clock = { now: 1_000_000 };
+  const lists = createCopy({ clock: () => clock.now as EpochMs, seconds: 30, what: "the lists", load });
   const gate = createNetworkGate({
-    clock: () => clock.now as EpochMs,
-    load,
+    lists: lists.current,
     addressOf: (headers) => clientAddress(headers, false),
   });
-  return { gate, clock };
+  return { gate, clock, lists };
 }
 
 it("the lists are read anew after 30 seconds, and not before", async () => {
@@ -40,6 +41,18 @@ it("whoever comes from elsewhere, or from nowhere that is known, is refused", as
     expect(await faultOf(() => gate.require("people", request))).toMatchObject({ code: "forbidden" });
     await gate.require("agents", request);
   }
+});
+
+it("what was read before a change is not kept behind it", async () => {
+  const answers: ((networks: Networks) => void)[] = [];
+  const { gate, lists } = gateOn(() => new Promise((resolve) => answers.push(resolve)));
+  const early = gate.isAllowed("people", from("198.51.100.1"));
+  lists.forget();
+  answers[0]?.({ ...inside, people: null });
+  expect(await early).toBe(true);
+  const late = gate.isAllowed("people", from("198.51.100.1"));
+  answers[1]?.(inside);
+  expect(await late).toBe(false);
 });
 
 it("lists that cannot be read let nobody in, and say that trying again makes sense", async () => {

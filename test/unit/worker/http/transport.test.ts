@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readRevision } from "../../../../src/worker/http/if-match.ts";
-import { checkTransport, clientAddress, isLoopback } from "../../../../src/worker/http/transport.ts";
+import { checkTransport, clientAddress, clientCertificate, isLoopback } from "../../../../src/worker/http/transport.ts";
 import { faultOf } from "../fixtures.ts";
 
 const issuer = new URL("https://ci.example.com");
@@ -184,4 +184,44 @@ describe("If-Match", () => {
       expect(await faultOf(() => read(header))).toMatchObject({ code: "invalid_request" });
     },
   );
+});
+
+describe("a client certificate", () => {
+  const fingerprint = "a1".repeat(32);
+  const told = {
+    certPresented: "1",
+    certVerified: "SUCCESS",
+    certRevoked: "0",
+    certFingerprintSHA256: fingerprint.toUpperCase(),
+  };
+  const of = (tlsClientAuth?: object, rules: { by?: URL; trustProxy?: boolean } = {}) =>
+    clientCertificate({ cf: { tlsClientAuth } }, { issuer: rules.by ?? issuer, trustProxy: rules.trustProxy ?? false });
+
+  test("is taken from Cloudflare's word, and only where every word of it says so", () => {
+    expect(of(told)).toEqual({ fingerprint });
+    for (const [name, value] of [
+      ["certPresented", "0"],
+      ["certPresented", undefined],
+      ["certVerified", "NONE"],
+      ["certVerified", "FAILED:certificate has expired"],
+      ["certVerified", "success"],
+      ["certVerified", undefined],
+      ["certRevoked", "1"],
+      ["certRevoked", undefined],
+    ] as const) {
+      expect([name, value, of({ ...told, [name]: value })]).toEqual([name, value, { missing: expect.any(String) }]);
+    }
+  });
+
+  test("is missing where nothing is told of one", () => {
+    expect(of()).toEqual({ missing: "none was presented" });
+    expect(clientCertificate({}, { issuer, trustProxy: false })).toEqual({ missing: "none was presented" });
+  });
+
+  test("is never taken on one's own machine, where a header could have said it", () => {
+    expect(of(told, { trustProxy: true })).toEqual({ missing: expect.stringContaining("TRUST_PROXY") });
+    for (const by of ["http://127.0.0.1:8787", "https://localhost", "http://[::1]:1"]) {
+      expect(of(told, { by: new URL(by) })).toEqual({ missing: expect.stringContaining("loopback") });
+    }
+  });
 });
