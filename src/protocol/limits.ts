@@ -49,6 +49,12 @@ export const limits = {
   jobTimeLimitSeconds: 24 * 60 * 60,
   /** A trust policy to be linted or explained. */
   trustPolicyBytes: 64 * 1024,
+  /** Lists and maps in one another: what reads a policy or a token descends into them. */
+  trustDepth: 64,
+  /** Comparisons and characters: see src/trust/effort.ts. */
+  trustSteps: 5_000_000,
+  /** A job may have more tokens; the newest of those asked for are explained. */
+  trustTokens: 20,
   /** Ranges in one list of allowed networks. */
   networks: 100,
   /** Fingerprints of which an agent type requires one. */

@@ -3,7 +3,7 @@
  * machine, and whoever asks buys no more than their share of a processor. A policy within the clouds' own quotas takes a
  * small part of it.
  */
-const stepsMax = 5_000_000;
+import { limits } from "../protocol/limits.ts";
 
 export const tooCostly = "takes more steps than are taken here";
 
@@ -12,7 +12,7 @@ export class Effort {
   #steps = 0;
   #spent = false;
 
-  constructor(max = stepsMax) {
+  constructor(max: number = limits.trustSteps) {
     this.#stepsMax = max;
   }
 

@@ -1,4 +1,6 @@
 /** A policy that does not parse: where and why. */
+import { limits } from "../protocol/limits.ts";
+
 export class PolicyError extends Error {
   override readonly name = "PolicyError";
   /** A path into the policy, or "line 3, column 7". */
@@ -19,7 +21,7 @@ export function placeOf(text: string, offset: number): string {
 }
 
 /** No policy is nested so deeply, and what reads one descends into it. */
-export const depthMax = 64;
+export const depthMax = limits.trustDepth;
 export const tooDeep = `is nested too deeply: ${depthMax} levels are read`;
 
 /** Whether lists and maps stand in one another more than `depthMax` times; descends no further than that. */

@@ -1,13 +1,11 @@
 /** A past job's tokens by a trust policy: each explained, and one of them in full. Pure. */
 import type { SubjectForm } from "../../protocol/identity-profiles.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { ExplainedMint, TrustExplanation, TrustVerdict } from "../../protocol/trust.ts";
 import { Effort } from "../../trust/effort.ts";
 import type { Explain } from "../../trust/trust.ts";
 import type { PastToken } from "../identity/past-tokens.ts";
 import { type EpochSeconds, toTimestamp } from "../lib/time.ts";
-
-/** A job may have 300; these are the newest of those that were asked for. */
-const explainedMax = 20;
 
 export interface AskedMints {
   readonly audience?: string | undefined;
@@ -32,7 +30,7 @@ export function chosenTokens(tokens: readonly PastToken[], { audience, subject, 
  */
 export function explainTokens(explain: Explain, tokens: readonly PastToken[], now: EpochSeconds): TrustExplanation {
   const effort = new Effort();
-  const [first, ...others] = tokens.slice(0, explainedMax).map((token) => {
+  const [first, ...others] = tokens.slice(0, limits.trustTokens).map((token) => {
     return { token, explanation: explainToken(explain, token, now, effort) };
   });
   if (first === undefined) throw new Error("no token to explain");

@@ -1,6 +1,7 @@
 /** What policies within 64 KiB cost, counted in steps and calls: nothing is quadratic, and what is costly is unknown. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { limits } from "../../../src/protocol/limits.ts";
 import type { TokenClaims } from "../../../src/protocol/trust.ts";
 import { like } from "../../../src/trust/aws/like.ts";
 import { resolveVariables } from "../../../src/trust/aws/operators.ts";
@@ -77,7 +78,6 @@ const kubernetes = (...expressions: string[]) =>
       },
     ],
   });
-const stepsMax = 5_000_000;
 
 describe("a whole policy", () => {
   const long = { ...claims, sub: "a".repeat(19_000) };
@@ -104,7 +104,7 @@ describe("a whole policy", () => {
   ])("that would take more is unknown: %s", (_says, text, token) => {
     const effort = new Effort();
     expect(readTrust("aws", text)(token, now, effort).verdict).toBe("unknown");
-    expect(effort.steps).toBeLessThanOrEqual(stepsMax);
+    expect(effort.steps).toBeLessThanOrEqual(limits.trustSteps);
   });
 
   it.each<readonly [string, string, TokenClaims]>([
