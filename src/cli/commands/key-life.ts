@@ -1,6 +1,6 @@
 /** `signalbox key change|delete|decide|hand-overs`: what becomes of a key once it is stored. */
 import type { Command } from "commander";
-import { all } from "../../client/client.ts";
+import { all, type Client } from "../../client/client.ts";
 import { type Cli, connect } from "../context.ts";
 import { exitCodes, UsageError } from "../exit.ts";
 import {
@@ -106,9 +106,22 @@ function addHandOvers(key: Command, cli: Cli): void {
       const from = options.since === undefined ? {} : { since: options.since };
       const jobs = await all((query) => client.keys.handOvers(scope, id, { ...query, ...from }));
       if (cli.globals().json) return cli.output.json(jobs);
-      const rows = jobs.map((job) => [job.id, job.first_at, job.last_at, String(job.times), job.name]);
-      cli.output.table(["JOB", "FIRST", "LAST", "TIMES", "NAME"], rows);
+      // Of one project there is nothing to tell apart.
+      const names = scope === null ? await projectNames(client) : null;
+      const rows = jobs.map(({ project_id: of, ...job }) => [
+        job.id,
+        job.first_at,
+        job.last_at,
+        String(job.times),
+        ...(names === null ? [] : [names.get(of) ?? of]),
+        job.name,
+      ]);
+      cli.output.table(["JOB", "FIRST", "LAST", "TIMES", ...(names === null ? [] : ["PROJECT"]), "NAME"], rows);
     });
+}
+
+async function projectNames(client: Client): Promise<Map<string, string>> {
+  return new Map((await all(client.projects.list)).map(({ id, name }) => [id, name]));
 }
 
 function since(text: string): string {

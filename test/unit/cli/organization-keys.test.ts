@@ -67,3 +67,15 @@ test("a forced delete names the projects and the jobs that it took the key from"
   expect(stdout).toContain("taken from project demo");
   expect(stdout).toContain("breaks running job Deploy");
 });
+
+test("where a leaked key of the organization went is told with the project of each job, as far as it is there", async () => {
+  const handed = { id, name: "Deploy", first_at: at, last_at: at, times: 1 };
+  const gone = id.replace(/1$/, "2");
+  const items = [
+    { ...handed, project_id: id },
+    { ...handed, project_id: gone },
+  ];
+  const answers = { ...table, [`GET /api/v1/keys/${ofAll.id}/hand-overs`]: { items, next: null } };
+  const { stdout } = await site.withApi(answers, ["key", "hand-overs", ofAll.name, "--organization"]);
+  expect(stdout.split("\n").map((line) => line.split(/ {2,}/)[4])).toEqual(["PROJECT", "demo", gone, undefined]);
+});
