@@ -56,6 +56,8 @@ async function keyRow(db: D1Database, key: SealingKey, projectId: string, name: 
       changed_by: null,
       last_used_at: null,
       last_used_job: null,
+      seen_at: null,
+      seen_by: null,
     },
     sealed: await seal(key, secret, context, systemRandom),
     secretBytes: 1024,

@@ -12,6 +12,8 @@ import {
   KeyHandOverList,
   KeyShare,
   KeyShareList,
+  type KeySightings,
+  KeySightingsMarked,
   KeyUnsharing,
 } from "../protocol/access-keys.ts";
 import { create, type ListQuery, list, remove } from "./resource.ts";
@@ -44,6 +46,9 @@ export function accessKeys(transport: Transport, newId: () => string) {
       transport.json(KeyDecision, { method: "POST", path: `${path(projectId)}/${id}/decision`, body }),
     handOvers: (scope: Scope, id: string, query?: ListQuery & { since?: string }) =>
       list(transport, KeyHandOverList, `${path(scope)}/${id}/hand-overs`, query),
+    /** Said again, the first time stands. */
+    markSeen: (body: z.input<typeof KeySightings>) =>
+      transport.json(KeySightingsMarked, { method: "POST", path: `${path(null)}/sightings`, body, repeatable: true }),
     shares: (id: string, query?: ListQuery) => list(transport, KeyShareList, `${path(null)}/${id}/shares`, query),
     /** Sharing what is shared changes nothing, so it may be said again. */
     share: (id: string, projectId: string) =>

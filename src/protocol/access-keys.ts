@@ -109,9 +109,31 @@ export const AccessKey = z.object({
   /** Of a shared key in a project: by that project's jobs. */
   last_used_at: Timestamp.nullable(),
   last_used_job: Id.nullable(),
+  /** A person has seen this secret, taken from an export: replace it, which makes both null. */
+  seen_at: Timestamp.nullable(),
+  seen_by: Id.nullable(),
 });
 export type AccessKey = z.infer<typeof AccessKey>;
 export const AccessKeyList = List(AccessKey);
+
+/** Secrets that a person has seen, each as the version that it had in the export. */
+export const KeySightings = z.strictObject({
+  sightings: z
+    .array(z.strictObject({ key_id: Id, secret_version: z.int().min(1) }))
+    .min(1)
+    .max(limits.keySightings)
+    .refine((all) => new Set(all.map(({ key_id }) => key_id)).size === all.length, "must name each key once"),
+});
+export type KeySightings = z.infer<typeof KeySightings>;
+
+export const KeySightingsMarked = z.object({
+  marked: z.array(Id),
+  /** The key has another secret by now: nothing is to be done. */
+  replaced: z.array(Id),
+  /** No such key, or never with that version. */
+  unknown: z.array(Id),
+});
+export type KeySightingsMarked = z.infer<typeof KeySightingsMarked>;
 
 /** That an organization's key is there in a project as its own keys are. */
 export const KeyShare = z.object({

@@ -39,6 +39,8 @@ export const limits = {
   jobSecretBytes: 256 * 1024,
   /** What a job's secret values come to in all the forms that its log is searched for: the search table's size. */
   jobNeedleBytes: 4 * 1024 * 1024,
+  /** Keys that one report names as seen by a person. */
+  keySightings: 100,
   jobCommands: 1000,
   identityProfiles: 64,
   /** Identity tokens minted for one job. */

@@ -1,7 +1,7 @@
 /** The router, built from the route tables: one fetch function for everything, one for the cached documents. */
 import * as z from "zod";
 import { Health } from "../protocol/health.ts";
-import { accessKeyRoutes, organizationKeyRoutes } from "./access-keys/routes.ts";
+import { accessKeyRoutes, keySightingRoutes, organizationKeyRoutes } from "./access-keys/routes.ts";
 import {
   accountRoutes,
   addressProofRoutes,
@@ -93,6 +93,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...projectRoutes(services.projects),
     ...accessKeyRoutes(services.accessKeys),
     ...organizationKeyRoutes(services.accessKeys, services.keySharing),
+    ...keySightingRoutes(services.keySightings),
     ...agentTypeRoutes(services.agentTypes),
     ...agentRoutes(services.agents),
     ...jobRoutes(services.jobs),

@@ -1,7 +1,8 @@
 /** The composition root: Env -> Config -> stores -> use cases. The only file that knows them all. */
 
-import { type AccessKeys, createAccessKeys } from "./access-keys/access-keys.ts";
+import { type AccessKeys, type AccessKeysPorts, createAccessKeys } from "./access-keys/access-keys.ts";
 import { createKeySharing, type KeySharing } from "./access-keys/key-sharing.ts";
+import { createKeySightings, type KeySightings } from "./access-keys/key-sightings.ts";
 import { type Accounts, createAccounts } from "./accounts/accounts.ts";
 import { type AddressProofs, type AddressProofsPorts, createAddressProofs } from "./accounts/address-proofs.ts";
 import { createNetworkGate, type NetworkGate } from "./accounts/network-gate.ts";
@@ -52,6 +53,7 @@ export interface Services {
   readonly projects: Projects;
   readonly accessKeys: AccessKeys;
   readonly keySharing: KeySharing;
+  readonly keySightings: KeySightings;
   readonly agentTypes: AgentTypes;
   readonly jobs: Jobs;
   readonly jobChanges: JobChanges;
@@ -113,8 +115,7 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
     ...allowed,
     tickets: createSocketTickets(base),
     projects,
-    accessKeys: createAccessKeys({ ...sealed, projects }),
-    keySharing: createKeySharing({ ...sealed, projects }),
+    ...createVault({ ...sealed, projects }),
     agentTypes,
     jobs,
     jobChanges: createJobChanges(base),
@@ -132,6 +133,14 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
       handOver,
       registration: createRegistration({ ...base, jobs, namesakeSilentSeconds: namesakeSilentSeconds(settings) }),
     },
+  };
+}
+
+function createVault(ports: AccessKeysPorts): Pick<Services, "accessKeys" | "keySharing" | "keySightings"> {
+  return {
+    accessKeys: createAccessKeys(ports),
+    keySharing: createKeySharing(ports),
+    keySightings: createKeySightings(ports),
   };
 }
 

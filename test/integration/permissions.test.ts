@@ -234,6 +234,14 @@ const cases: Case[] = [
     () => "/api/v1/keys/generate",
     () => ({ name: unique() }),
   ),
+  plain(
+    "POST /api/v1/keys/sightings",
+    "key.mark_seen",
+    "organization",
+    200,
+    () => "/api/v1/keys/sightings",
+    () => ({ sightings: [{ key_id: crypto.randomUUID(), secret_version: 1 }] }),
+  ),
   plain("GET /api/v1/keys", "key.read", "organization", 200, () => "/api/v1/keys"),
   plain("GET /api/v1/keys/:key_id", "key.read", "organization", 200, () => organizationKey()),
   plain(

@@ -44,6 +44,7 @@ function addList(key: Command, cli: Cli): void {
         found.id,
       ]);
       cli.output.table(["NAME", "TYPE", "OF", "REFS", "LAST USED", "FINGERPRINT", "COMMENT", "ID"], rows);
+      for (const found of keys) if (found.seen_at !== null) cli.output.note(askToReplace(found));
     });
   addKeyScopeOptions(command);
 }
@@ -82,6 +83,11 @@ function addGenerate(key: Command, cli: Cli): void {
       else cli.output.line(`${made.public_key} ${made.name}`);
     });
   addPolicyOptions(addKeyScopeOptions(command));
+}
+
+/** Nobody is to know a secret but the jobs that get it. */
+function askToReplace({ name, seen_at, seen_by }: AccessKey): string {
+  return `replace ${name}: ${seen_by} saw its secret at ${seen_at} (signalbox key change, with a new secret)`;
 }
 
 function refsOf(key: AccessKey): string {

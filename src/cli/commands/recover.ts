@@ -1,7 +1,9 @@
 /** `signalbox recover`: the keys of an export, opened here, without Cloudflare and without a server. */
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { type Cli, messageOf, readInput } from "../context.ts";
+import { type Client, createClient } from "../../client/client.ts";
+import { limits } from "../../protocol/limits.ts";
+import { type Cli, messageOf, readInput, secureOrigin, tokenFor } from "../context.ts";
 import { exitCodes, UsageError } from "../exit.ts";
 import { collect } from "../options.ts";
 import { parseRecoveryKey, type RecoveryKey } from "../recover/open-record.ts";
@@ -13,6 +15,7 @@ interface Options {
   project?: string;
   key?: string;
   output?: string;
+  report?: string;
 }
 
 export function addRecoverCommand(program: Command, cli: Cli): void {
@@ -24,19 +27,44 @@ export function addRecoverCommand(program: Command, cli: Cli): void {
     .option("--project <name>", "this project's keys alone")
     .option("--key <name>", "the keys of this name alone")
     .option("--output <file>", "write the secrets into a new file as JSON, readable by you alone")
+    .option("--report <url>", "then mark each key that opened as seen by you, at this server: it asks to replace it")
     .action(async (options: Options) => recover(cli, options));
 }
 
 async function recover(cli: Cli, options: Options): Promise<void> {
+  // A report that could not be made is named before anything is opened.
+  const server = options.report === undefined ? null : await serverAt(cli, options.report);
   const keys = await Promise.all(options.keyFile.map((file) => readKey(cli, file)));
   const found = readRows(await readInput(cli, options.export), options.export, keys).filter(
     ({ project, name }) => project === (options.project ?? project) && name === (options.key ?? name),
   );
   if (options.output !== undefined) await writeSecrets(options.output, found);
   show(cli, found);
+  if (server !== null) await report(cli, server, found);
   const closed = found.filter(({ problem }) => problem !== null).length;
   cli.output.note(`${found.length - closed} of ${found.length} keys open.`);
   if (closed > 0 || found.length === 0) cli.setExitCode(exitCodes.failed);
+}
+
+async function serverAt(cli: Cli, url: string): Promise<Client> {
+  const baseUrl = secureOrigin(url);
+  const { token, source } = await tokenFor(cli, baseUrl);
+  return createClient({ baseUrl, token, tokenSource: source, signal: cli.signal });
+}
+
+/** Behind what was written: an emergency does not wait for the server. Said again, it marks nothing twice. */
+async function report(cli: Cli, client: Client, found: readonly RecoveredKey[]): Promise<void> {
+  const seen = found
+    .filter(({ secret }) => secret !== null)
+    .map(({ id, secretVersion }) => ({ key_id: id, secret_version: secretVersion }));
+  let [marked, replaced, unknown] = [0, 0, 0];
+  for (let at = 0; at < seen.length; at += limits.keySightings) {
+    const answer = await client.keys.markSeen({ sightings: seen.slice(at, at + limits.keySightings) });
+    marked += answer.marked.length;
+    replaced += answer.replaced.length;
+    unknown += answer.unknown.length;
+  }
+  cli.output.note(`Reported: ${marked} to be replaced, ${replaced} replaced since, ${unknown} not known there.`);
 }
 
 async function readKey(cli: Cli, file: string): Promise<RecoveryKey> {
@@ -70,7 +98,7 @@ async function writeSecrets(file: string, found: readonly RecoveredKey[]): Promi
 }
 
 function show(cli: Cli, found: readonly RecoveredKey[]): void {
-  const rows = found.map(({ secret: _, ...row }) => row);
+  const rows = found.map(({ secret: _, secretVersion: _version, ...row }) => row);
   if (cli.globals().json) {
     cli.output.json({ items: rows });
     return;

@@ -8,6 +8,7 @@ export interface RecoveredKey {
   readonly project: string;
   readonly name: string;
   readonly type: string;
+  readonly secretVersion: number;
   readonly secret: string | null;
   /** Why it does not open; null where it does. */
   readonly problem: string | null;
@@ -49,7 +50,13 @@ function authorize(action: number, first: string | null, second: string | null):
 
 function recovered(row: Record<string, unknown>, keys: readonly RecoveryKey[]): RecoveredKey {
   const type = String(row.type);
-  const shown = { id: String(row.id), project: String(row.project), name: String(row.name), type };
+  const shown = {
+    id: String(row.id),
+    project: String(row.project),
+    name: String(row.name),
+    type,
+    secretVersion: Number(row.secret_version),
+  };
   const { sealed } = row;
   if (type === "none") return { ...shown, secret: null, problem: null };
   const idHex = sealed instanceof Uint8Array ? keyIdOf(sealed) : null;
@@ -60,7 +67,7 @@ function recovered(row: Record<string, unknown>, keys: readonly RecoveryKey[]): 
     purpose: "access_key",
     projectId: String(row.project_id),
     recordId: shown.id,
-    secretVersion: Number(row.secret_version),
+    secretVersion: shown.secretVersion,
     type,
   });
   if (opened === null) return { ...shown, secret: null, problem: "was altered or moved: it does not open" };

@@ -4,8 +4,9 @@ import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
+import { type SightingRow, sightingColumns, sightingOf } from "./key-sightings-store.ts";
 
-interface KeyRow {
+interface KeyRow extends SightingRow {
   id: string;
   project_id: string | null;
   name: string;
@@ -55,7 +56,7 @@ const lastUsed = (column: "last_used_at" | "last_used_job") => `iif(access_keys.
   (SELECT s.${column} FROM key_shares s WHERE s.key_id = access_keys.id AND s.project_id = ?1)) AS ${column}`;
 
 const columns = `access_keys.id, project_id, name, access_keys.type, policy, public_key, fingerprint, comment, revision, secret_version,
-  secret_bytes, created_at, created_by, changed_at, changed_by, ${lastUsed("last_used_at")}, ${lastUsed("last_used_job")}`;
+  secret_bytes, created_at, created_by, changed_at, changed_by, ${lastUsed("last_used_at")}, ${lastUsed("last_used_job")}, ${sightingColumns}`;
 
 export async function findKey(db: D1Database, scope: KeyScope, id: string): Promise<AccessKey | null> {
   const row = await db
@@ -246,5 +247,6 @@ function toKey(row: KeyRow): AccessKey {
     changed_by: row.changed_by,
     last_used_at: toTimestampOrNull(row.last_used_at),
     last_used_job: row.last_used_job,
+    ...sightingOf(row),
   };
 }

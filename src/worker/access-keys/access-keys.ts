@@ -145,6 +145,8 @@ async function create(
     changed_by: null,
     last_used_at: null,
     last_used_job: null,
+    seen_at: null,
+    seen_by: null,
   };
   const stored: NewKey = {
     key,

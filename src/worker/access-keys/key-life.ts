@@ -41,7 +41,7 @@ export async function changeKey(
     ...before,
     name: patch.name ?? before.name,
     policy: patch.policy ?? before.policy,
-    ...(patch.secret === undefined ? {} : await describeSecret(patch.secret)),
+    ...(patch.secret === undefined ? {} : { ...(await describeSecret(patch.secret)), seen_at: null, seen_by: null }),
     revision: before.revision + 1,
     secret_version: before.secret_version + (patch.secret === undefined ? 0 : 1),
     changed_at: toTimestamp(now),

@@ -12,6 +12,8 @@ import {
   KeyShare,
   KeyShareCreate,
   KeyShareList,
+  KeySightings,
+  KeySightingsMarked,
   KeyUnsharing,
 } from "../../protocol/access-keys.ts";
 import { Timestamp } from "../../protocol/ids.ts";
@@ -25,6 +27,7 @@ import type { EpochMs } from "../lib/time.ts";
 import type { AccessKeys } from "./access-keys.ts";
 import type { KeyScope } from "./access-keys-store.ts";
 import type { KeySharing } from "./key-sharing.ts";
+import type { KeySightings as Sightings } from "./key-sightings.ts";
 
 export function accessKeyRoutes(keys: AccessKeys): Route[] {
   return [...projectKeyRoutes(keys), ...moreOfKeys(keys)];
@@ -228,6 +231,20 @@ function lifeRoutes(keys: AccessKeys): Route[] {
         const since = Date.parse(query.since) as EpochMs;
         return json(200, await keys.handOvers(principal, null, params.key_id, since, query));
       },
+    }),
+  ];
+}
+
+export function keySightingRoutes(sightings: Sightings): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/api/v1/keys/sightings",
+      access: "person",
+      summary: "Say that you have seen these secrets outside of any job: lists ask for each to be replaced until it is",
+      body: KeySightings,
+      answers: { 200: { description: "what became of each", schema: KeySightingsMarked } },
+      handle: async ({ principal, body }) => json(200, await sightings.mark(principal, body)),
     }),
   ];
 }

@@ -34,6 +34,7 @@ export const permissions = {
   "identity_ledger.read": "manager",
   "signing_key.read": "owner",
   "signing_key.compromised": "owner",
+  "key.mark_seen": "owner",
   "sealing.read": "owner",
   "sealing.rotate": "owner",
   "log.read": "guest",

@@ -24,6 +24,7 @@ export const auditActions = [
   "key.share",
   "key.unshare",
   "key.unseal",
+  "key.seen",
   "agent_type.create",
   "agent_type.change",
   "registration_token.create",

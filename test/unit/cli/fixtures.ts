@@ -42,6 +42,8 @@ export const accessKey = {
   changed_by: null,
   last_used_at: null,
   last_used_job: null,
+  seen_at: null,
+  seen_by: null,
 };
 export const job = {
   id,

@@ -14,6 +14,8 @@ const share = {
   shared_by: id,
   last_used_at: null,
   last_used_job: null,
+  seen_at: null,
+  seen_by: null,
 };
 
 test("--organization makes the key there, and its value stays off the command line", async () => {
