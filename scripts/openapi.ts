@@ -11,7 +11,7 @@ import { Project } from "../src/protocol/projects.ts";
 import { routeTable } from "../src/worker/app.ts";
 import { type Env, readConfig } from "../src/worker/env.ts";
 import { openApiDocument } from "../src/worker/http/openapi.ts";
-import { createServices, type PublicDocuments } from "../src/worker/services.ts";
+import { createServices } from "../src/worker/services.ts";
 
 const root = join(import.meta.dirname, "..");
 const file = join(root, "docs/openapi.json");
@@ -23,7 +23,7 @@ const named = { AccessKey, Agent, AgentType, ApiToken, GitContext, Job, JobSpec,
 const env = { ISSUER: "https://ci.example.com" } as unknown as Env;
 const issuer = new URL("https://ci.example.com");
 const config = await readConfig(env);
-const routes = routeTable(env, config, issuer, createServices(env, config, issuer, {} as PublicDocuments));
+const routes = routeTable(env, config, issuer, createServices(env, config, issuer));
 const text = `${JSON.stringify(openApiDocument(routes, named, version), null, 2)}\n`;
 
 if (!process.argv.includes("--check")) {

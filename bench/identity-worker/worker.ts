@@ -15,7 +15,7 @@ import { systemRandom, utf8 } from "../../src/worker/lib/bytes.ts";
 import { systemClock, toSeconds } from "../../src/worker/lib/time.ts";
 import { context, granted, maskKeyId, seedJob } from "./job.ts";
 
-export { LogRoom, PublicKeys } from "../../src/worker/index.ts";
+export { LogRoom } from "../../src/worker/index.ts";
 
 type Work = () => Promise<unknown>;
 

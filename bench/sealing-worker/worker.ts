@@ -15,7 +15,7 @@ import { systemClock, toTimestamp } from "../../src/worker/lib/time.ts";
 import { startCounting, takeCounts } from "./counts.ts";
 import { stepsOf } from "./steps.ts";
 
-export { LogRoom, PublicKeys } from "../../src/worker/index.ts";
+export { LogRoom } from "../../src/worker/index.ts";
 
 const rowsPerBatch = 100;
 

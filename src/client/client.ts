@@ -82,7 +82,7 @@ export function createClient(options: ClientOptions) {
     identityProfiles: identityProfiles(transport, newId),
     signingKeys: {
       slots: () => transport.json(SigningSlots, { method: "GET", path: "/api/v1/signing-keys" }),
-      /** Once the key is overwritten: purges the caches, and tells which tokens died with it. */
+      /** Once the key is overwritten: tells which tokens died with it. */
       compromised: (kid: string) =>
         transport.json(CompromisedKeyReport, {
           method: "POST",

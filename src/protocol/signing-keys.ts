@@ -60,8 +60,6 @@ export const DeadToken = LedgerEntry.omit({ agent_id: true, claim_number: true }
 export type DeadToken = z.infer<typeof DeadToken>;
 
 export const CompromisedKeyReport = z.object({
-  /** The edge's copies of the key set were thrown away; false where the runtime keeps none, or could not. */
-  purged: z.boolean(),
   /** How many live tokens died with the key. */
   dead: z.int(),
   /** The thousand of them that would have lived longest. */

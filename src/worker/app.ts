@@ -1,4 +1,4 @@
-/** The router, built from the route tables: one fetch function for everything, one for the cached documents. */
+/** The router, built from the route tables: one fetch function for everything. */
 import * as z from "zod";
 import { Health } from "../protocol/health.ts";
 import { accessKeyRoutes, keySightingRoutes, organizationKeyRoutes } from "./access-keys/routes.ts";
@@ -31,23 +31,18 @@ import { systemClock } from "./lib/time.ts";
 import { logRoutes } from "./logs/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { sealingRoutes } from "./sealing/routes.ts";
-import { createServices, type PublicDocuments, type Services } from "./services.ts";
+import { createServices, type Services } from "./services.ts";
 import { trustRoutes } from "./trust/routes.ts";
 
 const newRequestId = () => uuidv7(systemClock(), systemRandom);
 
-/**
- * Everything that the Worker answers; the cached documents through their own entrypoint. Without a usable ISSUER it is
- * health alone, which says so.
- */
-export function createApp(env: Env, config: Config, documents: PublicDocuments): Fetch {
+/** Everything that the Worker answers. Without a usable ISSUER it is health alone, which says so. */
+export function createApp(env: Env, config: Config): Fetch {
   const { issuer } = config;
   if (issuer === null) return withoutIssuer(config);
-  const services = createServices(env, config, issuer, documents);
+  const services = createServices(env, config, issuer);
   return createFetch({
-    routes: routeTable(env, config, issuer, services).map((each) =>
-      each.cached ? forwarded(each, documents.fetch) : each,
-    ),
+    routes: routeTable(env, config, issuer, services),
     context: { authenticate: (credential, request) => authenticateInside(services, credential, request) },
     newRequestId,
     check: (request) => checkTransport(request, { issuer, trustProxy: config.trustProxy }),
@@ -65,18 +60,6 @@ async function witness({ addressProofs, networks }: Services, request: Request):
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   const isSeen = await addressProofs.witness({ credential, isUpgrade, address: networks.addressOf(request) });
   return isSeen ? empty(204) : null;
-}
-
-/** The public documents alone, for the entrypoint that Workers Cache stands in front of. */
-export function createPublicKeysApp(config: Config): Fetch {
-  const { issuer } = config;
-  if (issuer === null) return withoutIssuer(config);
-  return createFetch({
-    routes: publicRoutes(config, issuer),
-    context: strangers,
-    newRequestId,
-    check: () => null,
-  });
 }
 
 /** Every route there is, for the router, for OpenAPI and for the tests that hold them against the documents. */
@@ -127,18 +110,6 @@ async function authenticateInside({ accounts, networks }: Services, credential: 
   const person = await accounts.authenticate(credential);
   await networks.require("people", request);
   return person;
-}
-
-/** A cached document is asked for by its path alone: neither host, query nor credential can reach the cache. */
-function forwarded(cached: Route, publicKeys: Fetch): Route {
-  return {
-    ...cached,
-    run(_matched, { method, url, headers }) {
-      const known = headers.get("if-none-match");
-      const document = `https://public-keys.invalid${new URL(url).pathname}`;
-      return publicKeys(new Request(document, { method, headers: known === null ? {} : { "if-none-match": known } }));
-    },
-  };
 }
 
 const strangers: CallContext = { authenticate: () => Promise.reject(unauthenticated()) };

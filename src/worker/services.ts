@@ -67,14 +67,7 @@ export interface Services {
   readonly agentProtocol: AgentProtocol;
 }
 
-/** The public documents' own entrypoint, as far as the rest may reach it. */
-export interface PublicDocuments {
-  fetch(request: Request): Promise<Response>;
-  /** Throws the edge's copies away; false where none are kept. */
-  purge(): Promise<boolean>;
-}
-
-export function createServices(env: Env, config: Config, issuer: URL, documents: PublicDocuments): Services {
+export function createServices(env: Env, config: Config, issuer: URL): Services {
   const base = { db: env.DB, clock: systemClock, random: systemRandom };
   const { settings, sealing: held } = config;
   const sealer = createSealer(env.DB, held, systemClock, systemRandom);
@@ -122,7 +115,7 @@ export function createServices(env: Env, config: Config, issuer: URL, documents:
     identity,
     trust: createTrust({ ...asked, identity }),
     identityProfiles: createProfiles({ ...sealed, projects }),
-    signingKeys: createSigningKeyRotation({ ...base, signing: config.signing, purge: documents.purge }),
+    signingKeys: createSigningKeyRotation({ ...base, signing: config.signing }),
     sealing: createSealingRotation({ ...sealed, held }),
     tokenRequests: createTokenRequests({ ...base, ...minting, held, mask: tokenMask(sealer, log) }),
     agents: createAgents({ ...base, jobs, agentTypes }),

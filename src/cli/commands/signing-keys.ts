@@ -7,7 +7,7 @@ export function addSigningKeysCommand(program: Command, cli: Cli): void {
   program
     .command("signing-keys")
     .description("both signing slots: what each holds, since when it signs, when it may be overwritten")
-    .option("--compromised <kid>", "once that key is overwritten: purge the cached keys, list the tokens that died")
+    .option("--compromised <kid>", "once that key is overwritten: list the tokens that died with it")
     .action(async ({ compromised }: { compromised?: string }) => {
       const { client } = await connect(cli);
       if (compromised !== undefined) return showDead(cli, await client.signingKeys.compromised(compromised));
@@ -23,7 +23,6 @@ export function showDead(cli: Cli, report: CompromisedKeyReport): void {
     cli.output.json(report);
     return;
   }
-  cli.output.note(report.purged ? "The cached key set is purged." : "The runtime keeps no cached key set to purge.");
   cli.output.note(
     `${report.dead} live tokens died with the key. Verifiers may hold it for as long as caches let them.`,
   );

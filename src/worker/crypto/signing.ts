@@ -56,10 +56,16 @@ export async function parseSigningKeys(slots: readonly (readonly [binding: strin
 
 /** The key that signs at `now`: the newest activated, else the earliest to come; a tie goes to the lower kid. */
 export function activeKey(keys: readonly SigningKey[], now: EpochSeconds): SigningKey | null {
-  const byKid = keys.toSorted((a, b) => (a.kid < b.kid ? -1 : 1));
-  const activated = byKid.filter((key) => key.activatesAt <= now);
-  if (activated.length > 0) return activated.toSorted((a, b) => b.activatesAt - a.activatesAt)[0] ?? null;
-  return byKid.toSorted((a, b) => a.activatesAt - b.activatesAt)[0] ?? null;
+  let active: SigningKey | null = null;
+  for (const key of keys) if (active === null || signsBefore(key, active, now)) active = key;
+  return active;
+}
+
+function signsBefore(one: SigningKey, other: SigningKey, now: EpochSeconds): boolean {
+  const [isActivated, isOtherActivated] = [one.activatesAt <= now, other.activatesAt <= now];
+  if (isActivated !== isOtherActivated) return isActivated;
+  if (one.activatesAt === other.activatesAt) return one.kid < other.kid;
+  return one.activatesAt > other.activatesAt === isActivated;
 }
 
 /** The compact JWS (RFC 7515) of `claims`. Deterministic: the same claims and key give the same token. */

@@ -1,10 +1,9 @@
 /** Answers, and the headers that every one of them carries. */
 
+export const jsonType = "application/json; charset=utf-8";
+
 export function json(status: number, value: unknown, headers: Record<string, string> = {}): Response {
-  return new Response(JSON.stringify(value), {
-    status,
-    headers: { "content-type": "application/json; charset=utf-8", ...headers },
-  });
+  return new Response(JSON.stringify(value), { status, headers: { "content-type": jsonType, ...headers } });
 }
 
 /** 201 with what was made, or 200 with what the same client id had made before. */
@@ -35,15 +34,25 @@ const securityHeaders = {
   "strict-transport-security": "max-age=31536000",
 } as const;
 
+/** Headers of an answer that stays the same: made once, with all that `finish` would add but the request's id. */
+export function lastingHeaders(headers: Readonly<Record<string, string>>): Headers {
+  return new Headers({ ...securityHeaders, ...headers });
+}
+
 /**
  * The same answer with security headers, and `no-store` where it says nothing of caching itself. An upgrade
  * passes untouched: a copy of it would lose its socket.
  */
 export function finish(response: Response, requestId: string): Response {
   if (response.webSocket) return response;
-  const finished = new Response(response.body, response);
-  for (const [name, value] of Object.entries(securityHeaders)) finished.headers.set(name, value);
+  const finished = response.headers.has("x-content-type-options") ? response : completed(response);
   finished.headers.set("x-request-id", requestId);
-  if (!finished.headers.has("cache-control")) finished.headers.set("cache-control", "no-store");
   return finished;
+}
+
+function completed(response: Response): Response {
+  const complete = new Response(response.body, response);
+  for (const [name, value] of Object.entries(securityHeaders)) complete.headers.set(name, value);
+  if (!complete.headers.has("cache-control")) complete.headers.set("cache-control", "no-store");
+  return complete;
 }

@@ -63,7 +63,7 @@ export interface Route extends Documentation {
   readonly method: Method;
   readonly path: string;
   readonly access: Access;
-  /** Served through the cached entrypoint: it must depend on nothing but the path and the bindings. */
+  /** Anybody may keep the answer, so it depends on nothing but the path and the bindings. */
   readonly cached: boolean;
   readonly query: z.ZodObject | null;
   readonly body: z.ZodType | null;

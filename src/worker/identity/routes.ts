@@ -22,17 +22,13 @@ import { List, Page } from "../../protocol/list.ts";
 import { Problem } from "../../protocol/problem.ts";
 import { CompromisedKey, CompromisedKeyReport, publicCaching, SigningSlots } from "../../protocol/signing-keys.ts";
 import type { NetworkGate } from "../accounts/network-gate.ts";
-import { sha256 } from "../crypto/digests.ts";
-import type { SigningKeys } from "../crypto/signing.ts";
 import { isKnown } from "../http/conditional.ts";
-import { created, empty, json } from "../http/reply.ts";
+import { created, empty, json, jsonType, lastingHeaders } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
-import { toBase64Url, utf8 } from "../lib/bytes.ts";
-import { bindingUnusable, Fault } from "../lib/fault.ts";
-import { type Clock, toSeconds } from "../lib/time.ts";
-import { discoveryDocument, publicJwks } from "./discovery.ts";
+import { Fault } from "../lib/fault.ts";
 import type { JobIdentity } from "./job-identity.ts";
 import type { Profiles } from "./profiles.ts";
+import { createPublicDocuments, type PublicDocumentsPorts } from "./public-documents.ts";
 import type { SigningKeyRotation } from "./signing-keys.ts";
 import type { TokenRequests } from "./token-requests.ts";
 
@@ -41,15 +37,9 @@ const { maxAge, staleWhileRevalidate, staleIfError } = publicCaching;
 const cacheControl = `public, max-age=${maxAge}, stale-while-revalidate=${staleWhileRevalidate}, stale-if-error=${staleIfError}`;
 
 /** The public documents. They depend on ISSUER and the signing keys alone: no host, no query, no D1. */
-export function publicKeyRoutes(ports: { issuer: string; signing: SigningKeys; clock: Clock }): Route[] {
-  const jwks = () => {
-    const { keys, problems } = ports.signing;
-    const [problem] = problems;
-    // An empty key set would be cached by verifiers; a malformed second slot leaves the first one good.
-    if (keys.length === 0 && problem !== undefined) throw bindingUnusable(problem.binding, problem.detail);
-    return publicJwks(keys, toSeconds(ports.clock()));
-  };
-  const cached = <Path extends string>(path: Path, summary: string, schema: z.ZodType, document: () => unknown) =>
+export function publicKeyRoutes(ports: PublicDocumentsPorts): Route[] {
+  const documents = createPublicDocuments(ports, cacheable);
+  const cached = <Path extends string>(path: Path, summary: string, schema: z.ZodType, name: keyof typeof documents) =>
     route({
       method: "GET",
       path,
@@ -57,21 +47,30 @@ export function publicKeyRoutes(ports: { issuer: string; signing: SigningKeys; c
       cached: true,
       summary,
       answers: { 200: { description: "the document", schema }, 304: { description: "as you have it", schema: null } },
-      handle: ({ request }) => cacheable(request, document()),
+      handle({ request }) {
+        const document = documents[name]();
+        return document instanceof Promise ? document.then((made) => made(request)) : document(request);
+      },
     });
   return [
-    cached("/.well-known/openid-configuration", "OpenID Connect discovery", DiscoveryDocument, () =>
-      discoveryDocument(ports.issuer),
-    ),
-    cached("/.well-known/jwks.json", "The public signing keys", PublicJwks, jwks),
-    cached("/.well-known/jwks", "The public signing keys, under their shorter name", PublicJwks, jwks),
+    cached("/.well-known/openid-configuration", "OpenID Connect discovery", DiscoveryDocument, "discovery"),
+    cached("/.well-known/jwks.json", "The public signing keys", PublicJwks, "keySet"),
+    cached("/.well-known/jwks", "The public signing keys, under their shorter name", PublicJwks, "keySet"),
     cached(
       "/.well-known/jwts",
       "The public signing keys, under the name in Semaphore's documentation",
       PublicJwks,
-      jwks,
+      "keySet",
     ),
   ];
+}
+
+/** How a document is answered, again and again: its headers are made here, once. */
+function cacheable(text: string, etag: string): (request: Request) => Response {
+  const whole = { "cache-control": cacheControl, "access-control-allow-origin": "*", etag };
+  const unchanged = { status: 304, headers: lastingHeaders(whole) };
+  const found = { status: 200, headers: lastingHeaders({ ...whole, "content-type": jsonType }) };
+  return (request) => (isKnown(request, etag) ? new Response(null, unchanged) : new Response(text, found));
 }
 
 export function identityRoutes(identity: JobIdentity): Route[] {
@@ -134,7 +133,7 @@ export function signingKeyRoutes(rotation: SigningKeyRotation): Route[] {
       method: "POST",
       path: "/api/v1/signing-keys/compromised",
       access: "person",
-      summary: "Once a compromised key is overwritten: purge the cached key set and list the tokens that died with it",
+      summary: "Once a compromised key is overwritten: list the tokens that died with it",
       body: CompromisedKey,
       answers: {
         200: { description: "what died", schema: CompromisedKeyReport },
@@ -225,16 +224,4 @@ export function identityProfileRoutes(profiles: Profiles): Route[] {
       },
     }),
   ];
-}
-
-async function cacheable(request: Request, document: unknown): Promise<Response> {
-  const body = JSON.stringify(document);
-  const etag = `"${toBase64Url((await sha256(utf8(body))).slice(0, 16))}"`;
-  const headers = {
-    "cache-control": cacheControl,
-    "access-control-allow-origin": "*",
-    etag,
-  };
-  if (isKnown(request, etag)) return new Response(null, { status: 304, headers });
-  return json(200, document, headers);
 }

@@ -14,14 +14,12 @@ export interface SigningKeysPorts {
   readonly db: D1Database;
   readonly clock: Clock;
   readonly signing: HeldSigningKeys;
-  /** Throws the cached public documents away; false where none are kept. */
-  purge(): Promise<boolean>;
 }
 
 export interface SigningKeyRotation {
   slots(person: Person): Promise<SigningSlots>;
   /**
-   * What dies with a key that was overwritten before its time. The caches are purged before it answers.
+   * What dies with a key that was overwritten before its time.
    * @throws Fault `conflict` while a slot still holds it: its tokens still verify.
    */
   compromised(person: Person, kid: string): Promise<CompromisedKeyReport>;
@@ -57,8 +55,7 @@ export function createSigningKeyRotation(ports: SigningKeysPorts): SigningKeyRot
         db,
         await auditRow({ action: "signing_key.compromised", principal: person, details }, now),
       ).run();
-      const purged = await ports.purge();
-      return { purged, dead, items: await listLiveMints(db, kid, now) };
+      return { dead, items: await listLiveMints(db, kid, now) };
     },
   };
 }

@@ -7,13 +7,13 @@ import { ProblemCode } from "../../../../src/protocol/problem.ts";
 import { routeTable } from "../../../../src/worker/app.ts";
 import { type Env, readConfig } from "../../../../src/worker/env.ts";
 import { openApiDocument } from "../../../../src/worker/http/openapi.ts";
-import { createServices, type PublicDocuments } from "../../../../src/worker/services.ts";
+import { createServices } from "../../../../src/worker/services.ts";
 
 // The table is made of closures: nothing asks a binding until a request comes.
 const env = { ISSUER: "https://ci.example.com" } as unknown as Env;
 const issuer = new URL("https://ci.example.com");
 const config = await readConfig(env);
-const routes = routeTable(env, config, issuer, createServices(env, config, issuer, {} as PublicDocuments));
+const routes = routeTable(env, config, issuer, createServices(env, config, issuer));
 
 interface Operation {
   summary: string;
