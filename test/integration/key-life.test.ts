@@ -1,5 +1,9 @@
 /** What becomes of a key once it is stored: renamed, replaced, deleted by force, judged, and where it went. */
+import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import {
   addKey,
@@ -181,4 +185,45 @@ it("an encrypted private key is stored with its passphrase alone, and refused fo
     const { status, body } = await stored("opens-it");
     expect([status, body.public_key?.split(" ")[0]]).toEqual([201, "ecdsa-sha2-nistp256"]);
   }
+});
+
+/** What ssh-keygen writes on the user's machine. */
+function sshKeygen(rounds: number, ...more: string[]): { pem: string; publicKey: string } {
+  const folder = mkdtempSync(join(tmpdir(), "signalbox-test-"));
+  try {
+    const file = join(folder, "id");
+    const how = ["-q", "-t", "ed25519", "-C", "me@laptop", "-N", "opens-it", "-a", String(rounds), "-f", file];
+    execFileSync("ssh-keygen", [...how, ...more]);
+    return { pem: readFileSync(file, "utf8"), publicKey: readFileSync(`${file}.pub`, "utf8").trim() };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const store = (name: string, private_key: string, passphrase: string) =>
+  world.as(world.owner, "POST", path("").slice(0, -1), { name, secret: { type: "ssh", private_key, passphrase } });
+
+it.each(["aes256-ctr", "aes256-cbc"])(
+  "an OpenSSH key that %s and 16 bcrypt rounds encrypt is described; a wrong passphrase is named, nothing stored",
+  async (cipher) => {
+    const { pem, publicKey } = sshKeygen(16, "-Z", cipher);
+    const before = await rowCounts(harness);
+    for (const passphrase of ["", "wrong"]) {
+      const { status, body, text } = await store("openssh", pem, passphrase);
+      expect([status, body.errors?.[0]?.pointer]).toEqual([400, "/secret/passphrase"]);
+      expect(text).not.toContain("wrong");
+    }
+    expect(await rowCounts(harness)).toEqual(before);
+    const { status, body } = await store(`openssh-${cipher.slice(7, 10)}`, pem, "opens-it");
+    expect([status, `${body.public_key} ${body.comment}`]).toEqual([201, publicKey]);
+  },
+);
+
+it("an OpenSSH key of 64 bcrypt rounds is taken, one of 65 refused for itself, with what to do about it", async () => {
+  expect((await store("rounds-64", sshKeygen(64).pem, "opens-it")).status).toBe(201);
+  const before = await rowCounts(harness);
+  const { status, body } = await store("rounds-65", sshKeygen(65).pem, "opens-it");
+  expect([status, body.errors[0].pointer]).toEqual([400, "/secret/private_key"]);
+  expect(body.errors[0].detail).toMatch(/65 bcrypt rounds.*ssh-keygen -p -a 16/);
+  expect(await rowCounts(harness)).toEqual(before);
 });

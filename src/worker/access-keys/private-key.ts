@@ -2,7 +2,7 @@
  * A private key, parsed and described: what kind it is, its public half, its fingerprint. Pure; runs on Node and on
  * workerd. The parser is loaded when first needed: no other request pays for it.
  */
-import { fromBase64 } from "../lib/bytes.ts";
+import { examinePrivateKey, type PrivateKeyForm } from "./private-key-form.ts";
 
 export interface KeyDescription {
   /** `SHA256:…`, as `ssh-keygen -l` prints it. */
@@ -18,17 +18,14 @@ export interface KeyRefusal {
   readonly reason: string;
 }
 
-/** A passphrase costs as much to try as the file says. OpenSSH writes 16 or 24 rounds, and openssl 2,048 iterations. */
-const bcryptRoundsMax = 64;
-const pbkdf2IterationsMax = 100_000;
 const kinds: readonly string[] = ["rsa", "ecdsa", "ed25519"];
 
 export async function describePrivateKey(pem: string, passphrase: string): Promise<KeyDescription | KeyRefusal> {
-  const costly = tooCostly(pem);
-  if (costly !== null) return { field: "private_key", reason: costly };
+  const form = examinePrivateKey(pem);
+  if ("reason" in form) return { field: "private_key", ...form };
   const { parsePrivateKey } = (await import("sshpk")).default;
   try {
-    const opened = isEncryptedPem(pem) ? await decryptedPem(pem, passphrase) : pem;
+    const opened = form.encrypted === "pem" ? await decryptedPem(pem, passphrase) : pem;
     if (typeof opened !== "string") return opened;
     const key = parsePrivateKey(opened, "auto", passphrase === "" ? {} : { passphrase });
     if (!kinds.includes(key.type))
@@ -41,7 +38,7 @@ export async function describePrivateKey(pem: string, passphrase: string): Promi
       comment: pem.includes("BEGIN OPENSSH") ? printable(key.comment) : "",
     };
   } catch (error) {
-    return refusalOf(error, pem, passphrase);
+    return refusalOf(error, form, passphrase);
   }
 }
 
@@ -56,17 +53,13 @@ export async function ed25519PrivateKey(seed: Uint8Array, comment: string): Prom
   return key.toString("openssh");
 }
 
-function refusalOf(error: unknown, pem: string, passphrase: string): KeyRefusal {
+function refusalOf(error: unknown, { encrypted }: PrivateKeyForm, passphrase: string): KeyRefusal {
   const name = error instanceof Error ? error.name : "";
   if (name === "KeyEncryptedError") return { field: "passphrase", reason: "is needed: the private key is encrypted" };
-  const encrypted = passphrase !== "" && isEncrypted(pem);
-  if (encrypted) return { field: "passphrase", reason: "does not open the private key, or the key is damaged" };
+  if (encrypted !== "no" && passphrase !== "") {
+    return { field: "passphrase", reason: "does not open the private key, or the key is damaged" };
+  }
   return { field: "private_key", reason: "is not a private key that can be parsed (OpenSSH, PKCS#1, PKCS#8, SEC 1)" };
-}
-
-/** Encrypted PKCS#1, SEC 1 (RFC 1421 headers) or PKCS#8; OpenSSH's own form is none of these. */
-function isEncryptedPem(pem: string): boolean {
-  return pem.includes("BEGIN ENCRYPTED") || /^Proc-Type: *4, *ENCRYPTED$/m.test(pem);
 }
 
 /** sshpk would tell of a wrong passphrase past every catch, from an event of its stream: so not with sshpk. */
@@ -74,65 +67,6 @@ async function decryptedPem(pem: string, passphrase: string): Promise<string | K
   if (passphrase === "") return { field: "passphrase", reason: "is needed: the private key is encrypted" };
   const { createPrivateKey } = await import("node:crypto");
   return String(createPrivateKey({ key: pem, passphrase }).export({ type: "pkcs8", format: "pem" }));
-}
-
-function isEncrypted(pem: string): boolean {
-  return pem.includes("ENCRYPTED") || openSshKdf(bodyOf(pem)) !== null;
-}
-
-function tooCostly(pem: string): string | null {
-  const body = bodyOf(pem);
-  // The parser skips what is no base64: what is not read the same here could hide its cost.
-  if (pem.includes("BEGIN OPENSSH") && body.length === 0) return "is damaged: it is not base64";
-  const rounds = openSshKdf(body);
-  if (rounds !== null && rounds > bcryptRoundsMax) {
-    return `asks for ${rounds} bcrypt rounds, and may for ${bcryptRoundsMax}: write it anew with ssh-keygen -p -a 16`;
-  }
-  const iterations = pbkdf2Iterations(body);
-  if (pem.includes("BEGIN ENCRYPTED") && iterations === null) return "is encrypted in a way that is not known here";
-  if (iterations !== null && iterations > pbkdf2IterationsMax) {
-    return `asks for ${iterations} PBKDF2 iterations, and may for ${pbkdf2IterationsMax}`;
-  }
-  return null;
-}
-
-function bodyOf(pem: string): Uint8Array {
-  const body = pem.replace(/-----[^-\n]*-----/g, "").replace(/\s/g, "");
-  return fromBase64(body) ?? new Uint8Array();
-}
-
-/** The bcrypt rounds of an encrypted OpenSSH key (PROTOCOL.key: magic, cipher, kdf, options), or null. */
-function openSshKdf(body: Uint8Array): number | null {
-  const magic = "openssh-key-v1\0";
-  if (![...magic].every((letter, at) => body[at] === letter.charCodeAt(0))) return null;
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  let at = magic.length;
-  const skip = () => {
-    at += 4 + view.getUint32(at);
-  };
-  try {
-    skip();
-    const kdfLength = view.getUint32(at);
-    skip();
-    if (kdfLength !== "bcrypt".length) return null;
-    at += 4;
-    skip();
-    return view.getUint32(at);
-  } catch {
-    return null;
-  }
-}
-
-/** The iterations of PBES2's PBKDF2 (RFC 8018 appendix A.2: salt OCTET STRING, then INTEGER), or null. */
-function pbkdf2Iterations(body: Uint8Array): number | null {
-  const hex = [...body.subarray(0, 256)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  const at = hex.indexOf("06092a864886f70d01050c30");
-  if (at < 0) return null;
-  const options = hex.slice(at + 26);
-  if (!options.startsWith("04")) return Number.POSITIVE_INFINITY;
-  const integer = options.slice(4 + 2 * Number.parseInt(options.slice(2, 4), 16));
-  if (!integer.startsWith("02")) return Number.POSITIVE_INFINITY;
-  return Number.parseInt(integer.slice(4, 4 + 2 * Number.parseInt(integer.slice(2, 4), 16)), 16);
 }
 
 function printable(comment: string | undefined): string {
