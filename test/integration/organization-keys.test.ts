@@ -148,6 +148,21 @@ it("a manager of the project may not alter what it shares: that takes the role i
   expect(await rowCounts(harness)).toEqual(before);
 });
 
+it("whoever may alter the organization's keys does so there: said of a project, it would reach all others", async () => {
+  const id = await organizationKey("everywhere");
+  await share(id);
+  const before = await rowCounts(harness);
+  for (const answer of [
+    await owner("PATCH", inProject(id), { secret: { type: "string", value: "new" } }),
+    await owner("DELETE", inProject(id)),
+    await owner("DELETE", `${inProject(id)}?force=true`),
+  ]) {
+    expect([answer.status, answer.body.detail]).toEqual([409, expect.stringContaining("is the organization's")]);
+  }
+  expect(await rowCounts(harness)).toEqual(before);
+  expect((await owner("GET", `/api/v1/keys/${id}`)).body.revision).toBe(1);
+});
+
 it("a name means one key in a project: whichever comes second is refused, and nothing is written", async () => {
   const id = await organizationKey("one-name");
   await addKey(world, "one-name", { type: "none" });

@@ -21,7 +21,7 @@ import { createOnce } from "../crypto/create-once.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import type { Random } from "../lib/bytes.ts";
 import { violatesUnique } from "../lib/d1.ts";
-import { notFound, refusedField, taken } from "../lib/fault.ts";
+import { Fault, notFound, refusedField, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
 import { type Clock, type EpochMs, toTimestamp } from "../lib/time.ts";
@@ -48,7 +48,7 @@ export interface AccessKeys {
   /** Of a project its own keys and those that are shared with it; of the organization its own. */
   list(person: Person, scope: KeyScope, name: string | null, page: Page): Promise<Listed<AccessKey>>;
   show(person: Person, scope: KeyScope, id: string): Promise<AccessKey>;
-  /** @throws Fault `precondition_failed` where `revision` is given and no longer the key's. */
+  /** @throws Fault `precondition_failed` where `revision` is given and no longer the key's; `conflict` as `remove`. */
   change(
     person: Person,
     scope: KeyScope,
@@ -56,7 +56,10 @@ export interface AccessKeys {
     patch: AccessKeyPatch,
     revision: number | null,
   ): Promise<AccessKey>;
-  /** @throws Fault `conflict` while the key is shared or an unfinished job names it, unless forced. */
+  /**
+   * @throws Fault `conflict` while the key is shared or an unfinished job names it, unless forced; and where a project
+   *   only shares it.
+   */
   remove(person: Person, scope: KeyScope, id: string, force: boolean): Promise<AccessKeyDeletion>;
   /** Would the key open for such a job? */
   judge(person: Person, projectId: string, id: string, request: KeyDecisionRequest): Promise<KeyDecision>;
@@ -81,17 +84,16 @@ export function createAccessKeys(ports: AccessKeysPorts): AccessKeys {
       requireMay(person, "key.read", scope);
       return paged(page, (afterId, limit) => listKeys(db, { scope, name, afterId, limit }));
     },
-    // A project sees the key that it shares; to alter it takes the role where the key belongs.
     async change(person, scope, id, patch, revision) {
       requireMay(person, "key.change", scope);
       const key = await show(person, scope, id);
-      requireMay(person, "key.change", key.project_id);
+      requireOwn(person, "key.change", scope, key);
       return changeKey(ports, person, key, patch, revision);
     },
     async remove(person, scope, id, force) {
       requireMay(person, "key.delete", scope);
       const key = await show(person, scope, id);
-      requireMay(person, "key.delete", key.project_id);
+      requireOwn(person, "key.delete", scope, key);
       return deleteKeyOf(ports, person, key, force);
     },
     async judge(person, projectId, id, request) {
@@ -107,6 +109,19 @@ export function createAccessKeys(ports: AccessKeysPorts): AccessKeys {
       return paged(page, (afterId, limit) => listHandOvers(db, { scope, keyId, since, afterId, limit }));
     },
   };
+}
+
+/**
+ * A project sees the key that it shares. To alter it takes the role where the key belongs, and to say so there: whoever
+ * names a project does not mean all the others that share the key.
+ */
+function requireOwn(person: Person, action: "key.change" | "key.delete", scope: KeyScope, key: AccessKey): void {
+  requireMay(person, action, key.project_id);
+  if (key.project_id === scope) return;
+  throw new Fault(
+    "conflict",
+    "the key is the organization's: alter it at /api/v1/keys for all projects, or unshare it",
+  );
 }
 
 /** The private half is made, sealed and forgotten here: nobody but a job ever gets it. */
