@@ -40,7 +40,10 @@ export function addImportCommands(program: Command, cli: Cli): void {
     .description("move in from elsewhere")
     .command("semaphore-ui")
     .description("access keys of Semaphore UI, the secrets of its variable groups included")
-    .requiredOption("--database <file>", "its SQLite file, a SQL dump of it, or a BoltDB's content as JSON")
+    .requiredOption(
+      "--database <file>",
+      "its SQLite file, a SQL dump (SQLite, MySQL, PostgreSQL), or a BoltDB's content as JSON",
+    )
     .option("--key-file <file>", "its access_key_encryption, or the config.json that holds it; repeatable", collect)
     .option("--project <name>", "the project here: NAME for all keys, or THEIRS=HERE; repeatable", collect)
     .option("--source <name>", "tells several installations apart", "semaphore-ui")

@@ -1,17 +1,25 @@
-/** A Semaphore UI database as a SQLite file, a SQL dump of it, or a BoltDB's content as JSON. */
+/** A Semaphore UI database as a SQLite file, a SQL dump of SQLite, MySQL or PostgreSQL, or a BoltDB's content as JSON. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { constants, DatabaseSync } from "node:sqlite";
 import { parseJson } from "../../client/errors.ts";
+import { dialectOf, readForeignDump } from "./foreign-dump.ts";
 import { type Columns, type Source, sourceOf, type Tables, tableNames } from "./rows.ts";
 
 const sqliteMagic = "SQLite format 3\0";
 
-/** @throws where the file cannot be read, or is none of the three. */
+/** What is no text, by how it begins, and how to get at the text. */
+const packed = {
+  PGDMP: "it is a dump in pg_dump's own format: write it as SQL with pg_restore -f dump.sql",
+  "\u001f\u008b": "it is compressed by gzip: unpack it first",
+  "(\u00b5/\u00fd": "it is compressed by zstd: unpack it first",
+} as const;
+
+/** @throws where the file cannot be read, or is none of these. */
 export async function readDatabase(file: string): Promise<Source> {
-  if (firstBytes(file, sqliteMagic.length) === sqliteMagic) {
-    return readTables(new DatabaseSync(file, { readOnly: true }), "");
-  }
+  const head = firstBytes(file, sqliteMagic.length);
+  if (head === sqliteMagic) return readTables(new DatabaseSync(file, { readOnly: true }), "");
+  for (const [magic, words] of Object.entries(packed)) if (head.startsWith(magic)) throw new Error(words);
   const text = await readFile(file, "utf8");
   return text.trimStart().startsWith("{") ? readBolt(text) : readDump(text);
 }
@@ -26,11 +34,19 @@ function firstBytes(file: string, length: number): string {
   }
 }
 
+export function readDump(sql: string): Source {
+  const dialect = dialectOf(sql);
+  if (dialect === null) return runDump(sql);
+  const read = readForeignDump(sql, dialect, tableNames);
+  if (!read.has("access_key")) throw new Error("it has no table access_key");
+  return sourceOf(tablesOf((table) => read.get(table) ?? []));
+}
+
 /**
- * The dump is run, in memory. ATTACH would let it reach the files of this machine (VACUUM INTO attaches too), and
+ * SQLite's dump is run, in memory. ATTACH would let it reach the files of this machine (VACUUM INTO attaches too), and
  * extensions cannot be loaded: node:sqlite does not allow them unless asked to.
  */
-export function readDump(sql: string): Source {
+function runDump(sql: string): Source {
   return readTables(new DatabaseSync(":memory:", { enableForeignKeyConstraints: false }), sql);
 }
 
@@ -38,7 +54,7 @@ function readTables(db: DatabaseSync, sql: string): Source {
   try {
     const denied: readonly number[] = [constants.SQLITE_ATTACH, constants.SQLITE_DETACH];
     db.setAuthorizer((action) => (denied.includes(action) ? constants.SQLITE_DENY : constants.SQLITE_OK));
-    runDump(db, sql);
+    execute(db, sql);
     const present = new Set(
       db
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
@@ -54,11 +70,11 @@ function readTables(db: DatabaseSync, sql: string): Source {
 }
 
 /** SQLite quotes what it does not understand, which may be a private key: its message is not passed on. */
-function runDump(db: DatabaseSync, sql: string): void {
+function execute(db: DatabaseSync, sql: string): void {
   try {
     db.exec(sql);
   } catch {
-    throw new Error("SQLite does not run it as a dump; those of mysqldump and pg_dump are not read");
+    throw new Error("it is no dump that SQLite, mysqldump or pg_dump would write");
   }
 }
 
