@@ -2,15 +2,21 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { AccessKeyCreate } from "../../src/protocol/access-keys.ts";
+import type { JobRequest } from "../../src/protocol/agent-protocol.ts";
 import type { Person } from "../../src/protocol/principal.ts";
 import { createAccessKeys } from "../../src/worker/access-keys/access-keys.ts";
+import { openKey } from "../../src/worker/access-keys/key-secret.ts";
+import { judge } from "../../src/worker/agents/certificate-gate.ts";
 import { parseHeldKeys } from "../../src/worker/crypto/keyring.ts";
 import { createSealer } from "../../src/worker/crypto/sealer.ts";
-import { systemRandom } from "../../src/worker/lib/bytes.ts";
+import { readConfig } from "../../src/worker/env.ts";
+import { fromBlob, systemRandom } from "../../src/worker/lib/bytes.ts";
 import { systemClock } from "../../src/worker/lib/time.ts";
 import { createProjects } from "../../src/worker/projects/projects.ts";
-import { addKey, createWorld, rowCounts, type World } from "../support/api.ts";
-import { defaultVars, type Harness, startHarness } from "../support/harness.ts";
+import { createServices } from "../../src/worker/services.ts";
+import { addKey, createWorld, fetchJob, finishJob, jobWithKeys, rowCounts, sync, type World } from "../support/api.ts";
+import { withEachCallLost } from "../support/faulty-database.ts";
+import { defaultVars, type Harness, issuer, startHarness } from "../support/harness.ts";
 
 let harness: Harness;
 let world: World;
@@ -49,10 +55,13 @@ function losing(when: "before" | "after" | "never") {
   return { db, statements };
 }
 
-async function vault(db: D1Database) {
+async function sealerOn(db: D1Database) {
   const held = await parseHeldKeys([["ACCESS_KEY_ENCRYPTION", defaultVars.ACCESS_KEY_ENCRYPTION]]);
-  const sealer = createSealer(db, held, systemClock, systemRandom);
-  const base = { db, sealer, clock: systemClock, random: systemRandom };
+  return createSealer(db, held, systemClock, systemRandom);
+}
+
+async function vault(db: D1Database) {
+  const base = { db, sealer: await sealerOn(db), clock: systemClock, random: systemRandom };
   return createAccessKeys({ ...base, projects: createProjects(base) });
 }
 
@@ -79,15 +88,69 @@ it("a create whose answer is lost after it commits is found by its id, and is no
   expect(await audited(String(body.id))).toEqual(["key.create"]);
 });
 
-it("a change that is lost before it commits leaves the secret, its version and its description as they were", async () => {
-  const id = await addKey(world, "unchanged", { type: "string", value: "x" });
-  const row = () => harness.db.prepare("SELECT * FROM access_keys WHERE id = ?").bind(id).first();
-  const before = await row();
-  const keys = await vault(losing("before").db);
-  const patch = { secret: { type: "string", value: "y" } } as const;
-  await expect(keys.change(owner, world.projectId, id, patch, null)).rejects.toThrow();
-  expect(await row()).toEqual(before);
-  expect(await audited(id)).toEqual(["key.create"]);
+it("a change of which any call to the database is lost leaves the whole of the old key or of the new one", async () => {
+  const calls = await withEachCallLost(harness.db, async ({ db, wasLost }, told) => {
+    const id = await addKey(world, `changed-${told.nth}-${told.loss}`, { type: "string", value: "old" });
+    const keys = await vault(db);
+    const patch = { name: `new-${told.nth}-${told.loss}`, secret: { type: "string", value: "new" } } as const;
+    const outcome = await settled(keys.change(owner, world.projectId, id, patch, null));
+    const { key, secret } = await opened(id);
+    const state = [key.revision, key.secret_version, secret, await audited(id)];
+    const whole = [1, 1, "old", ["key.create"]];
+    const changed = [2, 2, "new", ["key.create", "key.change"]];
+    expect({ ...told, state }).toEqual({ ...told, state: key.name === patch.name ? changed : whole });
+    // What was answered is so; what was not answered may be either.
+    expect(outcome).toBe(wasLost() ? "rejected" : "fulfilled");
+    if (outcome === "fulfilled") expect(state).toEqual(changed);
+    // The caller who heard nothing asks again, on top of what it had read: done once, whichever it was.
+    const again = await settled((await vault(harness.db)).change(owner, world.projectId, id, patch, 1));
+    expect(again).toBe(key.revision === 1 ? "fulfilled" : "rejected");
+    expect((await audited(id)).filter((action) => action === "key.change")).toHaveLength(1);
+  });
+  expect(calls).toBeGreaterThan(1);
+});
+
+it("a delete of which any call to the database is lost leaves the whole key or nothing, with its row in the record", async () => {
+  const calls = await withEachCallLost(harness.db, async ({ db, wasLost }, told) => {
+    const id = await addKey(world, `deleted-${told.nth}-${told.loss}`, { type: "string", value: "old" });
+    const keys = await vault(db);
+    const outcome = await settled(keys.remove(owner, world.projectId, id, false));
+    const isThere = (await row(id)) !== null;
+    expect({ ...told, record: await audited(id) }).toEqual({
+      ...told,
+      record: isThere ? ["key.create"] : ["key.create", "key.delete"],
+    });
+    expect(outcome).toBe(wasLost() ? "rejected" : "fulfilled");
+    if (isThere) expect((await opened(id)).secret).toBe("old");
+    const again = await settled((await vault(harness.db)).remove(owner, world.projectId, id, false));
+    expect(again).toBe(isThere ? "fulfilled" : "rejected");
+    expect(await audited(id)).toEqual(["key.create", "key.delete"]);
+  });
+  expect(calls).toBeGreaterThan(1);
+});
+
+/** RELIABILITY P7, F5: the audit row stands before the secret leaves, or nothing leaves. */
+it("whichever call to the database is lost while a job is fetched, no key leaves without its row in the record", async () => {
+  await addKey(world, "handed", { type: "string", value: secret });
+  const agent = await world.agent();
+  const whole = ["identity.mint", "job.fetch", "key.unseal"];
+  const seen = new Set<string>();
+  const calls = await withEachCallLost(harness.db, async ({ db, wasLost }, told) => {
+    const jobId = await world.startJob(jobWithKeys("handed"));
+    expect((await sync(world, agent, "waiting-for-jobs")).body.job_id).toBe(jobId);
+    const handOver = await handOverOn(db);
+    const request = await handOver.fetch(agent, jobId, presented).catch(() => null);
+    const record = await recorded(jobId);
+    const hasLeft = request !== null && holdsSecret(request);
+    expect({ ...told, record }).toEqual({ ...told, record: hasLeft || record.length > 0 ? whole : [] });
+    expect(hasLeft).toBe(!wasLost());
+    seen.add(`${hasLeft ? "left" : "stayed"}, ${record.length > 0 ? "recorded" : "not recorded"}`);
+    // Asked again it is handed over.
+    expect(holdsSecret((await fetchJob(world, agent, jobId)).body)).toBe(true);
+    await finishJob(world, agent, jobId);
+  });
+  expect(calls).toBeGreaterThan(5);
+  expect([...seen].toSorted()).toEqual(["left, recorded", "stayed, not recorded", "stayed, recorded"]);
 });
 
 it("a page of 1,000 keys opens none of them and reads them by one query", async () => {
@@ -114,4 +177,36 @@ async function audited(keyId: string) {
     .bind(keyId)
     .all<{ action: string }>();
   return results.map(({ action }) => action);
+}
+
+const row = (id: string) => harness.db.prepare("SELECT * FROM access_keys WHERE id = ?").bind(id).first();
+
+/** The key as it is shown, and its secret, which opens for just this row. */
+async function opened(id: string) {
+  const key = await (await vault(harness.db)).show(owner, world.projectId, id);
+  const sealed = fromBlob((await row(id))?.sealed as number[]);
+  const secret = await openKey(await sealerOn(harness.db), { key, sealed, secretBytes: 0 });
+  return { key, secret: secret.type === "string" ? secret.value : null };
+}
+
+async function settled(promise: Promise<unknown>) {
+  const [{ status }] = await Promise.allSettled([promise]);
+  return status;
+}
+
+const secret = "handed-over-value";
+const presented = judge(new Map(), { missing: "none" });
+
+/** The Worker's own hand-over on this database, with the real rooms. */
+async function handOverOn(db: D1Database) {
+  const env = { ...defaultVars, DB: db, LOG_ROOM: harness.rooms };
+  return createServices(env, await readConfig(env), new URL(issuer)).agentProtocol.handOver;
+}
+
+const holdsSecret = (request: JobRequest) =>
+  request.env_vars.some(({ value }) => Buffer.from(value, "base64").toString() === secret);
+
+async function recorded(jobId: string): Promise<string[]> {
+  const statement = harness.db.prepare("SELECT action FROM audit WHERE job_id = ? AND action <> 'job.start'");
+  return (await statement.bind(jobId).all<{ action: string }>()).results.map(({ action }) => action).toSorted();
 }

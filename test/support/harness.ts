@@ -42,6 +42,8 @@ export interface Harness {
   readonly url: URL;
   /** The Worker's own D1, for what no route shows. */
   readonly db: D1Database;
+  /** Its log rooms, for use cases that a test runs by itself. */
+  readonly rooms: Env["LOG_ROOM"];
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** The same as if it came from Cloudflare's edge at this URL: any host, encrypted where the URL says https. */
   dispatch(url: string, init?: RequestInit): Promise<Response>;
@@ -72,6 +74,9 @@ export async function startHarness(vars: Vars = {}): Promise<Harness> {
     },
     get db() {
       return env.DB;
+    },
+    get rooms() {
+      return env.LOG_ROOM;
     },
     fetch: (path, init) => fetch(new URL(path, url), { redirect: "manual", ...init }),
     async dispatch(to, init) {
