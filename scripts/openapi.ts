@@ -23,7 +23,12 @@ const named = { AccessKey, Agent, AgentType, ApiToken, GitContext, Job, JobSpec,
 const env = { ISSUER: "https://ci.example.com" } as unknown as Env;
 const issuer = new URL("https://ci.example.com");
 const config = await readConfig(env);
-const routes = routeTable(env, config, issuer, createServices(env, config, issuer));
+const routes = routeTable(
+  env,
+  config,
+  issuer,
+  createServices(env, config, issuer, () => undefined),
+);
 const text = `${JSON.stringify(openApiDocument(routes, named, version), null, 2)}\n`;
 
 if (!process.argv.includes("--check")) {

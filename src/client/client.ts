@@ -121,12 +121,12 @@ function tokens(transport: Transport, newId: () => string) {
     list: (query?: ListQuery) => list(transport, ApiTokenList, path, query),
     /** With `made`, also every token made with it, and with those. */
     revoke: (id: string, made = false) => remove(transport, `${path}/${id}${made ? "?made=true" : ""}`),
-    /** A single-use credential for one log socket, for runtimes that cannot send headers with it. */
-    socketTicket: (jobId: string) =>
+    /** A single-use credential for one socket of a job's log (null: of the feed), where no headers can go with it. */
+    socketTicket: (jobId: string | null) =>
       transport.json(SocketTicket, {
         method: "POST",
         path: "/api/v1/socket-tickets",
-        body: { purpose: "job", job_id: jobId },
+        body: jobId === null ? { purpose: "feed" } : { purpose: "job", job_id: jobId },
       }),
   };
 }

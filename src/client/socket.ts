@@ -23,7 +23,8 @@ export interface Socket {
 
 export interface SocketRequest {
   url: string;
-  jobId: string;
+  /** The job whose log it is; null: the feed. */
+  jobId: string | null;
 }
 
 export type SocketFactory = (request: SocketRequest, events: SocketEvents) => Promise<Socket> | Socket;
@@ -43,7 +44,7 @@ type StandardSocketClass = new (url: string, protocols: string[]) => StandardSoc
  */
 export function ticketSockets(
   socketClass: StandardSocketClass,
-  ticketFor: (jobId: string) => Promise<string>,
+  ticketFor: (jobId: string | null) => Promise<string>,
 ): SocketFactory {
   return async (request, events) => {
     const ticket = await ticketFor(request.jobId);

@@ -77,10 +77,11 @@ export const ProjectPage = Page.extend({ project_id: Id.optional() });
 
 /**
  * POST /api/v1/socket-tickets: a single-use credential for one websocket, since browsers cannot send headers.
- * Purpose `feed` is reserved; `probe` opens a socket that echoes one message, for `signalbox doctor`.
+ * `feed` opens the changes of jobs' states, `probe` a socket that echoes one message, for `signalbox doctor`.
  */
 export const SocketTicketCreate = z.discriminatedUnion("purpose", [
   z.strictObject({ purpose: z.literal("job"), job_id: Id }),
+  z.strictObject({ purpose: z.literal("feed") }),
   z.strictObject({ purpose: z.literal("probe") }),
 ]);
 export type SocketTicketCreate = z.infer<typeof SocketTicketCreate>;

@@ -74,6 +74,10 @@ export const limits = {
   logSearchMatches: 100,
   /** Of a line that is asked for by its number, in UTF-16 units. */
   logLineChars: 64 * 1024,
+  /** Sockets of the feed, over everybody. */
+  feedSockets: 500,
+  /** Unacknowledged bytes that one socket of the feed may have under way. */
+  feedCreditBytes: 64 * 1024,
   /** Days for which a project may keep its finished logs, at most. */
   logRetentionDays: 3650,
 } as const;

@@ -1,5 +1,5 @@
 /**
- * The viewer's wire: `/api/ws?job_id=…&from=N`, subprotocol `signalbox.v1`.
+ * The viewer's wire: `/api/ws?job_id=…&from=N`, subprotocol `signalbox.v1` (docs/log-protocol.md).
  *
  * A frame from the server is binary: one JSON header line, then (for `events`) NDJSON bytes as they are stored.
  * The client acknowledges with `{"ack":N}`, N being the total bytes of whole frames received since the socket
@@ -54,12 +54,14 @@ export const closeCodes = {
   tooManyViewers: 4029,
   /** Nothing was acknowledged for too long. */
   stalled: 4100,
+  /** Too many sockets of everybody are open: try again later. */
+  crowded: 4101,
 } as const;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export function encodeFrame(header: FrameHeader, payload: Uint8Array = new Uint8Array()): Uint8Array<ArrayBuffer> {
+export function encodeFrame(header: object, payload: Uint8Array = new Uint8Array()): Uint8Array<ArrayBuffer> {
   const line = encoder.encode(`${JSON.stringify(header)}\n`);
   const frame = new Uint8Array(line.length + payload.length);
   frame.set(line);
@@ -67,10 +69,15 @@ export function encodeFrame(header: FrameHeader, payload: Uint8Array = new Uint8
   return frame;
 }
 
-/** @throws SyntaxError or ZodError where the bytes are no frame. */
+/** @throws SyntaxError or ZodError where the bytes are no frame of a log. */
 export function decodeFrame(frame: Uint8Array): { header: FrameHeader; payload: Uint8Array } {
+  const { header, payload } = splitFrame(frame);
+  return { header: FrameHeader.parse(header), payload };
+}
+
+/** Every frame, of logs and of the feed, is a JSON header line and a payload. @throws SyntaxError where there is none. */
+export function splitFrame(frame: Uint8Array): { header: unknown; payload: Uint8Array } {
   const end = frame.indexOf(0x0a);
   if (end < 0) throw new SyntaxError("a frame begins with a header line");
-  const header = FrameHeader.parse(JSON.parse(decoder.decode(frame.subarray(0, end))));
-  return { header, payload: frame.subarray(end + 1) };
+  return { header: JSON.parse(decoder.decode(frame.subarray(0, end))), payload: frame.subarray(end + 1) };
 }

@@ -31,16 +31,16 @@ import { systemClock } from "./lib/time.ts";
 import { logRoutes } from "./logs/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { sealingRoutes } from "./sealing/routes.ts";
-import { createServices, type Services } from "./services.ts";
+import { createServices, type InBackground, type Services } from "./services.ts";
 import { trustRoutes } from "./trust/routes.ts";
 
 const newRequestId = () => uuidv7(systemClock(), systemRandom);
 
 /** Everything that the Worker answers. Without a usable ISSUER it is health alone, which says so. */
-export function createApp(env: Env, config: Config): Fetch {
+export function createApp(env: Env, config: Config, inBackground: InBackground): Fetch {
   const { issuer } = config;
   if (issuer === null) return withoutIssuer(config);
-  const services = createServices(env, config, issuer);
+  const services = createServices(env, config, issuer, inBackground);
   return createFetch({
     routes: routeTable(env, config, issuer, services),
     context: { authenticate: (credential, request) => authenticateInside(services, credential, request) },
@@ -89,6 +89,7 @@ export function routeTable(env: Env, config: Config, issuer: URL, services: Serv
     ...trustRoutes(services.trust),
     ...logRoutes({
       rooms: env.LOG_ROOM,
+      feed: services.feed,
       held: config.sealing,
       clock: systemClock,
       issuer,

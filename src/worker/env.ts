@@ -4,11 +4,13 @@ import { limits } from "../protocol/limits.ts";
 import { type BindingProblem, type HeldKeys, parseHeldKeys } from "./crypto/keyring.ts";
 import { parseSigningKeys, type SigningKeys } from "./crypto/signing.ts";
 import { isLoopback } from "./http/transport.ts";
+import type { Feeds } from "./jobs/feed-access.ts";
 import type { LogRooms } from "./logs/log-access.ts";
 
 export interface Env {
   readonly DB: D1Database;
   readonly LOG_ROOM: LogRooms<Env>;
+  readonly FEED: Feeds<Env>;
   readonly ISSUER?: string;
   readonly SETTINGS?: string;
   readonly ACCESS_KEY_ENCRYPTION?: string;

@@ -28,6 +28,9 @@ import { createProfiles, type Profiles } from "./identity/profiles.ts";
 import { createSigningKeyRotation, type SigningKeyRotation } from "./identity/signing-keys.ts";
 import { createTokenRequests, type TokenRequests, type TokenRequestsPorts } from "./identity/token-requests.ts";
 import { enforceDeadlines } from "./jobs/deadlines.ts";
+import type { FeedPorts } from "./jobs/feed.ts";
+import { createFeed, type Feed, feedReaders } from "./jobs/feed-access.ts";
+import { feedPageItems } from "./jobs/feed-reader.ts";
 import { createJobChanges, type JobChanges } from "./jobs/job-changes.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
 import { markLogDeleted } from "./jobs/jobs-store.ts";
@@ -57,6 +60,7 @@ export interface Services {
   readonly agentTypes: AgentTypes;
   readonly jobs: Jobs;
   readonly jobChanges: JobChanges;
+  readonly feed: Feed;
   readonly identity: JobIdentity;
   readonly identityProfiles: Profiles;
   readonly signingKeys: SigningKeyRotation;
@@ -67,7 +71,11 @@ export interface Services {
   readonly agentProtocol: AgentProtocol;
 }
 
-export function createServices(env: Env, config: Config, issuer: URL): Services {
+/** Keeps work alive behind an answer. */
+export type InBackground = (work: Promise<unknown>) => void;
+
+export function createServices(env: Env, config: Config, issuer: URL, inBackground: InBackground): Services {
+  const feed = createFeed(env.FEED, inBackground);
   const base = { db: env.DB, clock: systemClock, random: systemRandom };
   const { settings, sealing: held } = config;
   const sealer = createSealer(env.DB, held, systemClock, systemRandom);
@@ -82,11 +90,12 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
     endAgentsOf: (tokenIds, by) => endAgentsOf({ ...base, jobs }, tokenIds, by),
   });
   const projects = createProjects(sealed);
-  const jobs = createJobs({ ...sealed, projects, agentTypes: agentTypeLookup(env.DB), log });
+  const jobs = createJobs({ ...sealed, projects, agentTypes: agentTypeLookup(env.DB), log, changed: feed.wake });
   const agentTypes = createAgentTypes({ ...sealed, ...agentTypeRules });
   const sync = createSync({
     ...base,
     jobs,
+    changed: feed.wake,
     alarm: log,
     nextSyncAfterMs: settings.next_sync_after_ms,
     agentLostSeconds: settings.agent_lost_seconds,
@@ -112,6 +121,7 @@ export function createServices(env: Env, config: Config, issuer: URL): Services 
     agentTypes,
     jobs,
     jobChanges: createJobChanges(base),
+    feed,
     identity,
     trust: createTrust({ ...asked, identity }),
     identityProfiles: createProfiles({ ...sealed, projects }),
@@ -180,7 +190,8 @@ function createAdmission(
 }
 
 /** What a log room needs of the house. */
-export function logRoomPorts(env: Env): LogRoomPorts {
+export function logRoomPorts(env: Env, inBackground: InBackground): LogRoomPorts {
+  const feed = createFeed(env.FEED, inBackground);
   const settings = readSettings(env);
   const deadlines = {
     agentLostSeconds: settings.agent_lost_seconds,
@@ -194,7 +205,21 @@ export function logRoomPorts(env: Env): LogRoomPorts {
     logDeleted: (jobId, deletion) => markLogDeleted(env.DB, jobId, deletion),
     openMasks: async (sealed, context) => openHeld((await readConfig(env)).sealing, sealed, context),
     whoMayWatch: (jobId, principalIds, now) => whoMayWatch(env.DB, jobId, principalIds, now),
-    enforceDeadlines: (jobId, now) => enforceDeadlines(env.DB, jobId, now, deadlines),
+    async enforceDeadlines(jobId, now) {
+      const verdict = await enforceDeadlines(env.DB, jobId, now, deadlines);
+      if (verdict.kind === "finished") feed.wake();
+      return verdict;
+    },
+  };
+}
+
+/** What the feed's object needs of the house. */
+export function feedPorts(env: Env): FeedPorts {
+  const { list } = createJobChanges({ db: env.DB, clock: systemClock });
+  return {
+    clock: systemClock,
+    readers: (principalIds, now) => feedReaders(env.DB, principalIds, now),
+    changes: (person, after) => list(person, { after, limit: feedPageItems }),
   };
 }
 

@@ -51,6 +51,7 @@ export interface Harness {
   deploy(vars: Vars): Promise<void>;
   /** Throws the room's memory away; sockets hibernate or are cut. */
   evictRoom(jobId: string, webSockets: "hibernate" | "close"): Promise<void>;
+  evictFeed(webSockets: "hibernate" | "close"): Promise<void>;
   /** Rows of the room's own SQL. */
   roomRows(jobId: string, sql: string): Promise<unknown[]>;
   /** Fires the cron trigger. */
@@ -88,6 +89,7 @@ export async function startHarness(vars: Vars = {}): Promise<Harness> {
       ({ url } = await server.listen());
       env = await handle().getEnv();
     },
+    evictFeed: (webSockets) => handle().evictDurableObject("FEED", { name: "feed", webSockets }),
     evictRoom: (jobId, webSockets) => handle().evictDurableObject("LOG_ROOM", { name: jobId, webSockets }),
     async roomRows(jobId, sql) {
       const storage = await handle().getDurableObjectStorage("LOG_ROOM", { name: jobId });

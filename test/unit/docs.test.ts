@@ -2,7 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import * as z from "zod";
+import { FeedHeader } from "../../src/protocol/job-changes.ts";
 import { limits } from "../../src/protocol/limits.ts";
+import { closeCodes, FrameHeader, ViewerMessage } from "../../src/protocol/log-frames.ts";
 import { permissions } from "../../src/worker/accounts/permissions.ts";
 import { Settings } from "../../src/worker/env.ts";
 
@@ -25,6 +28,19 @@ function table(text: string, first: string): string[][] {
 it("docs/limits.md lists every limit with its value", () => {
   const documented = table(read("docs/limits.md"), "name").map(([name, value]) => [name, Number(value)]);
   expect(Object.fromEntries(documented)).toEqual(limits);
+});
+
+it("docs/log-protocol.md shows frames and acks that the schemas take, and every close code", () => {
+  const text = read("docs/log-protocol.md");
+  const lines = [...text.matchAll(/```frames\n([^`]*)```/g)].flatMap(([, block]) => (block ?? "").trim().split("\n"));
+  expect(lines.length).toBeGreaterThan(5);
+  for (const line of lines) {
+    const schema = line.startsWith("> ") ? ViewerMessage : z.union([FrameHeader, FeedHeader]);
+    const said = JSON.parse(line.replace("> ", ""));
+    expect(schema.parse(said), line).toEqual(said);
+  }
+  const codes = table(text, "code").map(([code, name]) => [name, Number(code)]);
+  expect(Object.fromEntries(codes)).toEqual(closeCodes);
 });
 
 it("docs/permissions.md is the table that the code asks", () => {

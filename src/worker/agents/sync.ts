@@ -19,6 +19,8 @@ export interface SyncPorts {
   readonly db: D1Database;
   readonly clock: Clock;
   readonly jobs: Pick<Jobs, "finish">;
+  /** Told behind every change of a job's state that `jobs` does not make. */
+  changed(): void;
   readonly alarm: DeadlineAlarm;
   readonly nextSyncAfterMs: number;
   readonly agentLostSeconds: number;
@@ -56,6 +58,7 @@ async function carryOut(ports: SyncPorts, effect: SyncEffect, { job }: StoredJob
     case "none":
       return;
     case "hand_out": {
+      ports.changed();
       // Before the agent hears of the job: if it dies right after, the alarm still finds out.
       const seconds = Math.min(ports.agentLostSeconds, job.time_limit_seconds);
       return alarm.setAlarm(job.id, plusSeconds(now, seconds));
@@ -65,6 +68,7 @@ async function carryOut(ports: SyncPorts, effect: SyncEffect, { job }: StoredJob
       return;
     case "release":
       await releaseJob(db, job.id, job.claim_number).run();
+      ports.changed();
       return;
     case "finish":
       return jobs.finish({

@@ -31,6 +31,8 @@ export interface JobLog {
 
 export interface JobsPorts extends StartJobPorts {
   readonly log: JobLog;
+  /** Told behind every change of a job's state. */
+  changed(): void;
 }
 
 export interface Jobs {
@@ -53,11 +55,16 @@ export function createJobs(ports: JobsPorts): Jobs {
   };
   const finish = async (end: Finish) => {
     await finishJob(db, end, clock()).run();
+    ports.changed();
     await closeLog(ports, end.id);
   };
   return {
     finish,
-    start: (person, projectId, request) => startJob(ports, person, projectId, request),
+    async start(person, projectId, request) {
+      const started = await startJob(ports, person, projectId, request);
+      if (started.isNew) ports.changed();
+      return started;
+    },
     async list(person, projectId, page) {
       await projects.show(person, projectId);
       requireMay(person, "job.read", projectId);
@@ -77,6 +84,7 @@ export function createJobs(ports: JobsPorts): Jobs {
       const reason = `no agent took it within ${limitSeconds} s`;
       const now = clock();
       const ids = await finishNeverTaken(db, now - limitSeconds * 1000, reason, now);
+      if (ids.length > 0) ports.changed();
       // One room that fails must not keep the others' logs open.
       await Promise.allSettled(
         ids.map((id) => log.finish(id, { result: "failed", notice: endNotice("failed", reason) })),
@@ -105,6 +113,7 @@ async function stop(ports: JobsPorts, person: Person, { job }: StoredJob): Promi
     now,
   );
   await db.batch([insertAudit(db, audit), requestStop(db, job.id, reason, now), stopQueued(db, job.id, reason, now)]);
+  ports.changed();
   const after = await findJob(db, job.id);
   if (after?.job.state === "finished") await closeLog(ports, job.id);
   else await ports.log.setAlarm(job.id, plusSeconds(now, stopPatienceSeconds));

@@ -1,7 +1,7 @@
 /** A websocket that the Worker itself answers: one message is said back, then it closes. No Durable Object is woken. */
 import { socketProtocol } from "../../protocol/accounts.ts";
 import { closeCodes } from "../../protocol/log-frames.ts";
-import { protocolHeader } from "./wire.ts";
+import { protocolHeader } from "../accounts/socket-wire.ts";
 
 const messageCharactersMost = 128;
 /** Whoever says nothing must not hold an isolate. */

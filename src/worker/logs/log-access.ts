@@ -1,7 +1,6 @@
 /** The edge's way to a room. Whoever calls has settled who asks: the room believes what stands here. */
-import { socketProtocol } from "../../protocol/accounts.ts";
+import { upgradeHeaders } from "../accounts/socket-wire.ts";
 import type { LogRoomObject } from "./log-room.ts";
-import { acceptedProtocol, principalHeader, protocolHeader } from "./wire.ts";
 
 export type LogRooms<Env> = DurableObjectNamespace<LogRoomObject<Env>>;
 export type LogRoomStub<Env> = DurableObjectStub<LogRoomObject<Env>>;
@@ -28,9 +27,5 @@ export function forwardViewer<Env>(
   request: Request,
   viewer: { from: number; principalId: string },
 ): Promise<Response> {
-  const headers = new Headers({ upgrade: "websocket", [principalHeader]: viewer.principalId });
-  const offered = request.headers.get(protocolHeader);
-  // Tickets travel beside the subprotocol: they end here.
-  if (acceptedProtocol(offered) !== null) headers.set(protocolHeader, socketProtocol);
-  return room.fetch(`https://room/view?from=${viewer.from}`, { headers });
+  return room.fetch(`https://room/view?from=${viewer.from}`, { headers: upgradeHeaders(request, viewer.principalId) });
 }

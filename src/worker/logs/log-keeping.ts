@@ -1,12 +1,12 @@
 /** A room's final log: its digest from the day that it closes, and its deletion once its project keeps it no longer. */
 import type { JobResult } from "../../protocol/jobs.ts";
 import { limits } from "../../protocol/limits.ts";
+import { report } from "../lib/report.ts";
 import { type EpochMs, plusSeconds } from "../lib/time.ts";
 import { lifeRetrySeconds, lifeVerdict } from "./log-life.ts";
 import { type LogLife, LogLifeStore } from "./log-life-store.ts";
 import type { LogStore } from "./log-store.ts";
 import type { LogRoomPorts } from "./ports.ts";
-import { report } from "./report.ts";
 
 export interface RoomSummary {
   /** The next position: events that never arrived are counted too. */

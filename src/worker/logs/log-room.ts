@@ -6,8 +6,11 @@
 import { DurableObject } from "cloudflare:workers";
 import type { JobResult } from "../../protocol/jobs.ts";
 import { limits } from "../../protocol/limits.ts";
+import { principalHeader, upgraded } from "../accounts/socket-wire.ts";
 import type { Bytes } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
+import { report } from "../lib/report.ts";
+import { answerClose } from "../lib/sockets.ts";
 import { type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
 import { readPosition, readStartFrom } from "./append.ts";
 import { LogKeeping, type RoomSummary } from "./log-keeping.ts";
@@ -19,10 +22,8 @@ import { type EventsPage, readPage } from "./page.ts";
 import type { LogRoomPorts } from "./ports.ts";
 import { jobTaking, type Push, planPush } from "./push.ts";
 import { readBounded } from "./push-body.ts";
-import { report } from "./report.ts";
 import type { ArmedJob, RoomState } from "./room-state.ts";
 import { Viewers } from "./viewers.ts";
-import { acceptedProtocol, principalHeader, protocolHeader } from "./wire.ts";
 
 export interface Arming {
   readonly jobId: string;
@@ -166,12 +167,8 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     this.#viewers.message(socket, message);
   }
 
-  /** The runtime does not finish the closing handshake of a hibernatable socket by itself. */
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
-    // These codes say that none was sent; they may not be sent either.
-    const isSendable = code >= 1000 && code < 5000 && ![1004, 1005, 1006, 1015].includes(code);
-    if (isSendable) socket.close(code, reason);
-    else socket.close(1000);
+    answerClose(socket, code, reason);
   }
 
   override webSocketError(socket: WebSocket): void {
@@ -244,12 +241,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     if (this.#viewers.accept(server, principalId, from)) {
       this.ctx.waitUntil(scheduler.wait(0).then(() => this.#viewers.pump(server)));
     }
-    const protocol = acceptedProtocol(request.headers.get(protocolHeader));
-    return new Response(null, {
-      status: 101,
-      webSocket: client,
-      headers: protocol === null ? {} : { [protocolHeader]: protocol },
-    });
+    return upgraded(client, request);
   }
 
   async #enforceDeadlines(): Promise<void> {

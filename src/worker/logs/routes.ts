@@ -2,12 +2,15 @@
 import { SocketTicket, SocketTicketCreate, ticketProtocolPrefix } from "../../protocol/accounts.ts";
 import type { Person } from "../../protocol/principal.ts";
 import type { NetworkGate } from "../accounts/network-gate.ts";
+import { requireMay } from "../accounts/permissions.ts";
 import type { SocketTickets } from "../accounts/socket-tickets.ts";
+import { protocolHeader } from "../accounts/socket-wire.ts";
 import type { HeldKeys } from "../crypto/keyring.ts";
 import { type LogTokenClaims, verifyMacToken } from "../crypto/mac-token.ts";
 import { presentedCredential } from "../http/credential.ts";
 import { json } from "../http/reply.ts";
 import { type Route, route } from "../http/route.ts";
+import type { Feed } from "../jobs/feed-access.ts";
 import { bindingUnusable, Fault, unauthenticated } from "../lib/fault.ts";
 import { type Clock, toSeconds } from "../lib/time.ts";
 import { readPosition, readStartFrom } from "./append.ts";
@@ -15,7 +18,6 @@ import { echoSocket } from "./echo-socket.ts";
 import { forwardPush, forwardViewer, roomOf } from "./log-access.ts";
 import { requireReadable } from "./readable.ts";
 import { type LogReadingPorts, logReadingRoutes } from "./reading-routes.ts";
-import { protocolHeader } from "./wire.ts";
 
 export interface LogRoutesPorts<Env> extends LogReadingPorts<Env> {
   readonly held: HeldKeys;
@@ -24,12 +26,13 @@ export interface LogRoutesPorts<Env> extends LogReadingPorts<Env> {
   readonly accounts: { authenticate(credential: string): Promise<Person> };
   readonly tickets: SocketTickets;
   readonly networks: Pick<NetworkGate, "require">;
+  readonly feed: Pick<Feed, "open">;
   /** @throws Fault `forbidden` without a client certificate that the agent type requires */
   requireCertificate(request: Request, agentTypeId: string): Promise<void>;
 }
 
 export function logRoutes<Env>(ports: LogRoutesPorts<Env>): Route[] {
-  return [pushRoute(ports), ...logReadingRoutes(ports), ticketRoute(ports), viewerRoute(ports)];
+  return [pushRoute(ports), ...logReadingRoutes(ports), ticketRoute(ports), socketRoute(ports)];
 }
 
 function pushRoute<Env>(ports: LogRoutesPorts<Env>): Route {
@@ -61,27 +64,26 @@ function ticketRoute<Env>(ports: LogRoutesPorts<Env>): Route {
     method: "POST",
     path: "/api/v1/socket-tickets",
     access: "person",
-    summary: "Make a ticket that opens one socket, on a job or to be echoed, within 30 seconds",
+    summary: "Make a ticket that opens one socket, on a job, on the feed or to be echoed, within 30 seconds",
     body: SocketTicketCreate,
     answers: { 201: { description: "made; shown this once", schema: SocketTicket } },
     async handle({ principal, body }) {
-      if (body.purpose === "probe") return json(201, await ports.tickets.createProbe(principal));
-      const job = await requireReadable(ports.jobs, principal, body.job_id);
-      return json(201, await ports.tickets.create(principal, job.id));
+      if (body.purpose === "job") await requireReadable(ports.jobs, principal, body.job_id);
+      return json(201, await ports.tickets.create(principal, body));
     },
   });
 }
 
 /** `/api/ws/` is the same route: the router takes a trailing slash. */
-function viewerRoute<Env>(ports: LogRoutesPorts<Env>): Route {
+function socketRoute<Env>(ports: LogRoutesPorts<Env>): Route {
   return route({
     method: "GET",
     path: "/api/ws",
     access: "socket",
     summary:
-      "Watch a job's log: a websocket for `job_id` from position `from` on (protocol/log-frames.ts); `probe=true` echoes",
+      "A websocket: a job's log for `job_id` from position `from` on, else how states of jobs change after `after`; `probe=true` echoes",
     answers: {
-      101: { description: "the log follows, in frames", schema: null },
+      101: { description: "the log, or the changes, follow in frames", schema: null },
       426: { description: "not a websocket upgrade", schema: null },
     },
     async handle({ request, url }) {
@@ -91,15 +93,29 @@ function viewerRoute<Env>(ports: LogRoutesPorts<Env>): Route {
       requireOwnOrigin(request, ports.issuer);
       if (url.searchParams.get("probe") === "true") return await openProbe(ports, request);
       const jobId = url.searchParams.get("job_id");
-      const person = await requireViewer(ports, request, jobId ?? "");
-      await ports.networks.require("viewers", request);
-      if (jobId === null) throw malformed("?job_id", "must name the job to watch");
-      const job = await requireReadable(ports.jobs, person, jobId);
-      const from = readPosition(url.searchParams.get("from") ?? "0");
-      if (from === null) throw malformed("?from", "must be a position");
-      return forwardViewer(roomOf(ports.rooms, job.id), request, { from, principalId: person.id });
+      return jobId === null
+        ? await openFeed(ports, request, url.searchParams)
+        : await openLog(ports, request, jobId, url.searchParams);
     },
   });
+}
+
+async function openLog<Env>(ports: LogRoutesPorts<Env>, request: Request, jobId: string, query: URLSearchParams) {
+  const person = await requireViewer(ports, request, { purpose: "job", job_id: jobId });
+  await ports.networks.require("viewers", request);
+  const job = await requireReadable(ports.jobs, person, jobId);
+  const from = readPosition(query.get("from") ?? "0");
+  if (from === null) throw malformed("?from", "must be a position");
+  return forwardViewer(roomOf(ports.rooms, job.id), request, { from, principalId: person.id });
+}
+
+async function openFeed<Env>(ports: LogRoutesPorts<Env>, request: Request, query: URLSearchParams) {
+  const person = await requireViewer(ports, request, { purpose: "feed" });
+  await ports.networks.require("viewers", request);
+  requireMay(person, "job.read", person.projectId);
+  const after = readPosition(query.get("after") ?? "0");
+  if (after === null) throw malformed("?after", "must be a position");
+  return ports.feed.open(request, person.id, after);
 }
 
 /** Checked by its MAC alone: a stranger wakes no room. @throws Fault `unauthenticated` */
@@ -116,19 +132,19 @@ async function requireLogToken<Env>(
 }
 
 /** Only the header or a ticket: a cookie goes along with any page's socket and must not open one. */
-function requireViewer<Env>({ accounts, tickets }: LogRoutesPorts<Env>, request: Request, jobId: string) {
+function requireViewer<Env>({ accounts, tickets }: LogRoutesPorts<Env>, request: Request, opens: SocketTicketCreate) {
   const credential = presentedCredential(request);
   if (credential !== null) return accounts.authenticate(credential);
   const ticket = offeredTicket(request.headers.get(protocolHeader));
   if (ticket === null) throw unauthenticated();
-  return tickets.take(ticket, jobId);
+  return tickets.take(ticket, opens);
 }
 
 /** On the path of the real sockets, or a proxy's rule for that path would go unseen. It touches no room. */
 async function openProbe<Env>({ tickets, networks }: LogRoutesPorts<Env>, request: Request): Promise<Response> {
   const ticket = offeredTicket(request.headers.get(protocolHeader));
   if (ticket === null) throw unauthenticated();
-  await tickets.takeProbe(ticket);
+  await tickets.take(ticket, { purpose: "probe" });
   await networks.require("viewers", request);
   return echoSocket();
 }

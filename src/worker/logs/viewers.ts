@@ -4,20 +4,12 @@
  */
 import { limits } from "../../protocol/limits.ts";
 import { closeCodes, encodeFrame, type FrameHeader, socketPing, socketPong } from "../../protocol/log-frames.ts";
+import { mayBeSent, onMessage, stalledAt } from "../lib/socket-credit.ts";
+import { openSockets } from "../lib/sockets.ts";
 import { type Clock, type EpochMs, plusSeconds } from "../lib/time.ts";
 import { type Cursor, cursorAt, type FrameDraft, nextFrame } from "./cursor.ts";
 import type { LogStore } from "./log-store.ts";
-import {
-  afterSend,
-  creditFor,
-  frameBytesMax,
-  mayBeSent,
-  newViewer,
-  onMessage,
-  readViewer,
-  stalledAt,
-  type Viewer,
-} from "./viewer.ts";
+import { afterSend, creditFor, frameBytesMax, newViewer, readViewer, type Viewer } from "./viewer.ts";
 
 interface BuiltFrame {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -65,7 +57,7 @@ export class Viewers {
 
   /** Takes a socket and sends the first frame. False: too many, and it is closed. */
   accept(socket: WebSocket, principalId: string, from: number): boolean {
-    if (open(this.#ctx.getWebSockets(principalId)).length >= limits.viewersPerPrincipal) {
+    if (openSockets(this.#ctx.getWebSockets(principalId)).length >= limits.viewersPerPrincipal) {
       this.#ctx.acceptWebSocket(socket);
       socket.close(closeCodes.tooManyViewers, "too many viewers of this log are open");
       return false;
@@ -84,7 +76,7 @@ export class Viewers {
 
   /** After each append: every viewer with room. Viewers at one place share the frame. */
   pumpAll(): void {
-    const sockets = open(this.#ctx.getWebSockets());
+    const sockets = openSockets(this.#ctx.getWebSockets());
     const frames = this.#frames(() => creditFor(sockets.length));
     for (const socket of sockets) this.#pump(socket, this.#viewer(socket), "all", frames);
   }
@@ -120,17 +112,17 @@ export class Viewers {
     if (viewer === null || socket.readyState !== WebSocket.OPEN) return;
     const verdict = onMessage(viewer, message, this.#clock());
     if (verdict.kind === "close") socket.close(verdict.code, verdict.reason);
-    else this.#pump(socket, verdict.viewer, "all", this.#frames());
+    else this.#pump(socket, verdict.state, "all", this.#frames());
   }
 
   /** Each principal that watches, once. */
   principals(): string[] {
-    return [...new Set(open(this.#ctx.getWebSockets()).flatMap((socket) => this.#ctx.getTags(socket)))];
+    return [...new Set(openSockets(this.#ctx.getWebSockets()).flatMap((socket) => this.#ctx.getTags(socket)))];
   }
 
   expel(principalIds: readonly string[]): void {
     for (const principalId of principalIds) {
-      for (const socket of open(this.#ctx.getWebSockets(principalId))) {
+      for (const socket of openSockets(this.#ctx.getWebSockets(principalId))) {
         socket.close(closeCodes.gone, "this token may no longer see the job");
       }
     }
@@ -138,12 +130,12 @@ export class Viewers {
 
   /** The log is deleted: there is nothing more to be sent. */
   dismiss(): void {
-    for (const socket of open(this.#ctx.getWebSockets())) socket.close(closeCodes.gone, "the log was deleted");
+    for (const socket of openSockets(this.#ctx.getWebSockets())) socket.close(closeCodes.gone, "the log was deleted");
   }
 
   /** Closes who owed an acknowledgement for too long; answers when to look again, or null where nobody watches. */
   sweep(now: EpochMs): EpochMs | null {
-    for (const socket of open(this.#ctx.getWebSockets())) {
+    for (const socket of openSockets(this.#ctx.getWebSockets())) {
       const at = this.#stalledAt(socket);
       if (at !== null && at <= now) socket.close(closeCodes.stalled, "nothing was acknowledged for too long");
     }
@@ -151,7 +143,7 @@ export class Viewers {
   }
 
   #nextLook(now: EpochMs): EpochMs | null {
-    const sockets = open(this.#ctx.getWebSockets());
+    const sockets = openSockets(this.#ctx.getWebSockets());
     if (sockets.length === 0) return null;
     const stalls = sockets.map((socket) => this.#stalledAt(socket)).filter((at) => at !== null);
     return Math.min(plusSeconds(now, limits.viewerCheckSeconds), ...stalls) as EpochMs;
@@ -210,7 +202,7 @@ export class Viewers {
   }
 
   #credit(): number {
-    return creditFor(open(this.#ctx.getWebSockets()).length);
+    return creditFor(openSockets(this.#ctx.getWebSockets()).length);
   }
 
   #build(viewer: Viewer, credit: number): BuiltFrame | null {
@@ -228,8 +220,4 @@ export class Viewers {
 
 function toFrame({ header, payload, next }: FrameDraft, credit: number): BuiltFrame {
   return { bytes: encodeFrame({ ...header, credit } as FrameHeader, payload), credit, next, isEnd: false };
-}
-
-function open(sockets: WebSocket[]): WebSocket[] {
-  return sockets.filter((socket) => socket.readyState === WebSocket.OPEN);
 }

@@ -1,18 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { limits } from "../../../src/protocol/limits.ts";
+import { acceptedProtocol } from "../../../src/worker/accounts/socket-wire.ts";
+import { mayBeSent, onMessage, stalledAt } from "../../../src/worker/lib/socket-credit.ts";
 import type { EpochMs } from "../../../src/worker/lib/time.ts";
 import {
   afterSend,
   creditFor,
   frameBytesMax,
-  mayBeSent,
   newViewer,
-  onMessage,
   readViewer,
-  stalledAt,
   type Viewer,
 } from "../../../src/worker/logs/viewer.ts";
-import { acceptedProtocol } from "../../../src/worker/logs/wire.ts";
 import { seeded } from "./seeded.ts";
 
 const cursor = { seq: 1, offset: 0, position: 0, part: 0, parts: 0 };
@@ -21,7 +19,7 @@ const at = (seconds: number) => (seconds * 1000) as EpochMs;
 function acked(viewer: Viewer, ack: number, now = at(0)): Viewer {
   const verdict = onMessage(viewer, JSON.stringify({ ack }), now);
   if (verdict.kind !== "acked") throw new Error(verdict.reason);
-  return verdict.viewer;
+  return verdict.state;
 }
 
 describe("credit", () => {

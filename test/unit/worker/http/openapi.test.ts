@@ -13,7 +13,12 @@ import { createServices } from "../../../../src/worker/services.ts";
 const env = { ISSUER: "https://ci.example.com" } as unknown as Env;
 const issuer = new URL("https://ci.example.com");
 const config = await readConfig(env);
-const routes = routeTable(env, config, issuer, createServices(env, config, issuer));
+const routes = routeTable(
+  env,
+  config,
+  issuer,
+  createServices(env, config, issuer, () => undefined),
+);
 
 interface Operation {
   summary: string;

@@ -1,0 +1,44 @@
+/** The Worker's way to the feed's object. Whoever calls has settled who asks: the object believes what stands here. */
+import type { Person } from "../../protocol/principal.ts";
+import { toPerson } from "../accounts/accounts.ts";
+import { listLiveTokens } from "../accounts/accounts-store.ts";
+import { mayDo } from "../accounts/permissions.ts";
+import { upgradeHeaders } from "../accounts/socket-wire.ts";
+import type { EpochMs } from "../lib/time.ts";
+import type { FeedObject } from "./feed.ts";
+
+export type Feeds<Env> = DurableObjectNamespace<FeedObject<Env>>;
+
+export interface Feed {
+  /** A job's state has changed: readers are told behind the answer, which does not wait for them. */
+  wake(): void;
+  /** The upgrade; 101 or a close code. */
+  open(request: Request, principalId: string, after: number): Promise<Response>;
+}
+
+/** `inBackground` keeps work alive behind an answer. */
+export function createFeed<Env>(feeds: Feeds<Env>, inBackground: (work: Promise<unknown>) => void): Feed {
+  const object = () => feeds.getByName("feed");
+  return {
+    // One that fails is made good by the next, or within a minute by the object's alarm.
+    wake: () =>
+      inBackground(
+        object()
+          .wake()
+          .catch(() => undefined),
+      ),
+    open: (request, principalId, after) =>
+      object().fetch(`https://feed/?after=${after}`, { headers: upgradeHeaders(request, principalId) }),
+  };
+}
+
+/** Those of these principals who may read changes of jobs now, by id: a token may be revoked or end meanwhile. */
+export async function feedReaders(
+  db: D1Database,
+  principalIds: readonly string[],
+  now: EpochMs,
+): Promise<ReadonlyMap<string, Person>> {
+  const people = (await listLiveTokens(db, principalIds, now)).map(toPerson);
+  const allowed = people.filter((person) => mayDo(person, "job.read", person.projectId));
+  return new Map(allowed.map((person) => [person.id, person]));
+}
