@@ -113,6 +113,8 @@ async function openFeed<Env>(ports: LogRoutesPorts<Env>, request: Request, query
   const person = await requireViewer(ports, request, { purpose: "feed" });
   await ports.networks.require("viewers", request);
   requireMay(person, "job.read", person.projectId);
+  // Whoever means a log must not be told of something else.
+  if (query.has("from")) throw malformed("?job_id", "must name the job to watch");
   const after = readPosition(query.get("after") ?? "0");
   if (after === null) throw malformed("?after", "must be a position");
   return ports.feed.open(request, person.id, after);
