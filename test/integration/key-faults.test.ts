@@ -199,8 +199,8 @@ const presented = judge(new Map(), { missing: "none" });
 
 /** The Worker's own hand-over on this database, with the real rooms. */
 async function handOverOn(db: D1Database) {
-  const env = { ...defaultVars, DB: db, LOG_ROOM: harness.rooms };
-  return createServices(env, await readConfig(env), new URL(issuer)).agentProtocol.handOver;
+  const env = { ...defaultVars, DB: db, ...harness.objects };
+  return createServices(env, await readConfig(env), new URL(issuer), () => undefined).agentProtocol.handOver;
 }
 
 const holdsSecret = (request: JobRequest) =>

@@ -42,8 +42,8 @@ export interface Harness {
   readonly url: URL;
   /** The Worker's own D1, for what no route shows. */
   readonly db: D1Database;
-  /** Its log rooms, for use cases that a test runs by itself. */
-  readonly rooms: Env["LOG_ROOM"];
+  /** Its log rooms and its feed, for use cases that a test runs by itself. */
+  readonly objects: Pick<Env, "LOG_ROOM" | "FEED">;
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** The same as if it came from Cloudflare's edge at this URL: any host, encrypted where the URL says https. */
   dispatch(url: string, init?: RequestInit): Promise<Response>;
@@ -76,8 +76,8 @@ export async function startHarness(vars: Vars = {}): Promise<Harness> {
     get db() {
       return env.DB;
     },
-    get rooms() {
-      return env.LOG_ROOM;
+    get objects() {
+      return { LOG_ROOM: env.LOG_ROOM, FEED: env.FEED };
     },
     fetch: (path, init) => fetch(new URL(path, url), { redirect: "manual", ...init }),
     async dispatch(to, init) {
