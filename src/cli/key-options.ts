@@ -50,20 +50,44 @@ function repeatedChoice(flags: string, description: string, choices: readonly st
   });
 }
 
+const flags = {
+  privateKey: "--private-key",
+  passphraseFile: "--passphrase-file",
+  login: "--login",
+  passwordFile: "--password-file",
+  valueFile: "--value-file",
+} as const satisfies Record<keyof Material, string>;
+
+const flagsOfType: Record<AccessKeyType, readonly string[]> = {
+  ssh: [flags.privateKey, flags.passphraseFile, flags.login],
+  login_password: [flags.login, flags.passwordFile],
+  string: [flags.valueFile],
+  none: [],
+};
+
+/** The flags of a key's secret that were given. */
+export function materialFlags(options: Material): string[] {
+  const given = (Object.keys(flags) as (keyof Material)[]).filter((name) => options[name] !== undefined);
+  return given.map((name) => flags[name]);
+}
+
+/** @throws UsageError where material is missing, or is given that a key of this type has no place for */
 export async function secretOf(cli: Cli, type: AccessKeyType, options: Material): Promise<z.input<typeof Secret>> {
+  const foreign = materialFlags(options).filter((flag) => !flagsOfType[type].includes(flag));
+  if (foreign.length > 0) throw new UsageError(`a key of type ${type} has no ${foreign.join(", ")}`);
   const needed = async (file: string | undefined, flag: string) => {
-    if (file === undefined) throw new UsageError(`--type ${type} needs ${flag} FILE`);
+    if (file === undefined) throw new UsageError(`the secret of a key of type ${type} needs ${flag} FILE`);
     return await readSecret(cli, file);
   };
   const login = options.login ?? "";
   if (type === "ssh") {
     const passphrase = options.passphraseFile === undefined ? "" : await readSecret(cli, options.passphraseFile);
-    return { type: "ssh", login, private_key: await needed(options.privateKey, "--private-key"), passphrase };
+    return { type: "ssh", login, private_key: await needed(options.privateKey, flags.privateKey), passphrase };
   }
   if (type === "login_password") {
-    return { type: "login_password", login, password: await needed(options.passwordFile, "--password-file") };
+    return { type: "login_password", login, password: await needed(options.passwordFile, flags.passwordFile) };
   }
-  if (type === "string") return { type: "string", value: await needed(options.valueFile, "--value-file") };
+  if (type === "string") return { type: "string", value: await needed(options.valueFile, flags.valueFile) };
   return { type: "none" };
 }
 

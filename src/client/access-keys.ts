@@ -39,9 +39,15 @@ export function accessKeys(transport: Transport, newId: () => string) {
         body,
         ifMatch: revision?.toString(),
       }),
-    delete: (scope: Scope, id: string) => remove(transport, `${path(scope)}/${id}`),
-    forceDelete: (scope: Scope, id: string) =>
-      transport.json(AccessKeyDeletion, { method: "DELETE", path: `${path(scope)}/${id}?force=true` }),
+    /** With `revision`, only if nobody changed it since. */
+    delete: (scope: Scope, id: string, revision?: number) =>
+      remove(transport, `${path(scope)}/${id}`, revision?.toString()),
+    forceDelete: (scope: Scope, id: string, revision?: number) =>
+      transport.json(AccessKeyDeletion, {
+        method: "DELETE",
+        path: `${path(scope)}/${id}?force=true`,
+        ifMatch: revision?.toString(),
+      }),
     judge: (projectId: string, id: string, body: z.input<typeof KeyDecisionRequest>) =>
       transport.json(KeyDecision, { method: "POST", path: `${path(projectId)}/${id}/decision`, body }),
     handOvers: (scope: Scope, id: string, query?: ListQuery & { since?: string }) =>

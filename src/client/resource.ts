@@ -29,6 +29,6 @@ export function list<Schema extends z.ZodType>(
   return transport.json(schema, { method: "GET", path, query: { ...query } });
 }
 
-export async function remove(transport: Transport, path: string): Promise<void> {
-  await transport.text({ method: "DELETE", path });
+export async function remove(transport: Transport, path: string, ifMatch?: string): Promise<void> {
+  await transport.text({ method: "DELETE", path, ifMatch });
 }

@@ -114,7 +114,7 @@ it("a delete of which any call to the database is lost leaves the whole key or n
   const calls = await withEachCallLost(harness.db, async ({ db, wasLost }, told) => {
     const id = await addKey(world, `deleted-${told.nth}-${told.loss}`, { type: "string", value: "old" });
     const keys = await vault(db);
-    const outcome = await settled(keys.remove(owner, world.projectId, id, false));
+    const outcome = await settled(keys.remove(owner, world.projectId, id, { force: false, revision: 1 }));
     const isThere = (await row(id)) !== null;
     expect({ ...told, record: await audited(id) }).toEqual({
       ...told,
@@ -122,7 +122,9 @@ it("a delete of which any call to the database is lost leaves the whole key or n
     });
     expect(outcome).toBe(wasLost() ? "rejected" : "fulfilled");
     if (isThere) expect((await opened(id)).secret).toBe("old");
-    const again = await settled((await vault(harness.db)).remove(owner, world.projectId, id, false));
+    const again = await settled(
+      (await vault(harness.db)).remove(owner, world.projectId, id, { force: false, revision: null }),
+    );
     expect(again).toBe(isThere ? "fulfilled" : "rejected");
     expect(await audited(id)).toEqual(["key.create", "key.delete"]);
   });

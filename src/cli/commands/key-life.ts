@@ -7,6 +7,7 @@ import {
   addMaterialOptions,
   addPolicyOptions,
   type Material,
+  materialFlags,
   type Policy,
   policyOf,
   secretOf,
@@ -43,7 +44,7 @@ function addChange(key: Command, cli: Cli): void {
         const patch = {
           ...(options.name === undefined ? {} : { name: options.name }),
           ...(Object.keys(policy).length === 0 ? {} : { policy }),
-          ...(hasMaterial(options) ? { secret: await secretOf(cli, found.type, options) } : {}),
+          ...(materialFlags(options).length > 0 ? { secret: await secretOf(cli, found.type, options) } : {}),
         };
         if (Object.keys(patch).length === 0) throw new UsageError("say what to change: --name, a policy, or a secret");
         const changed = await client.keys.change(scope, found.id, patch, options.revision);
@@ -57,18 +58,15 @@ function addChange(key: Command, cli: Cli): void {
   addPolicyOptions(addMaterialOptions(command));
 }
 
-function hasMaterial({ privateKey, passwordFile, valueFile }: Material): boolean {
-  return [privateKey, passwordFile, valueFile].some((file) => file !== undefined);
-}
-
 function addDelete(key: Command, cli: Cli): void {
   commandOnKey(key, "delete", "delete a key, for ever")
     .option("--force", "even while it is shared or in use: jobs that have not got it yet are named, and fail")
-    .action(async (name: string, options: KeyScopeOptions & { force?: boolean }) => {
+    .option("--revision <n>", "only if this is still its revision", wholeNumber)
+    .action(async (name: string, options: KeyScopeOptions & { force?: boolean; revision?: number }) => {
       const { client, scope, key: found } = await named(cli, name, options);
       const nothing = { unshared: [], broken_jobs: [] };
-      if (!options.force) await client.keys.delete(scope, found.id);
-      const gone = options.force ? await client.keys.forceDelete(scope, found.id) : nothing;
+      if (!options.force) await client.keys.delete(scope, found.id, options.revision);
+      const gone = options.force ? await client.keys.forceDelete(scope, found.id, options.revision) : nothing;
       const { unshared, broken_jobs } = gone;
       if (cli.globals().json) return cli.output.json({ deleted: found.id, unshared, broken_jobs });
       cli.output.line(`deleted key ${found.name}`);

@@ -184,7 +184,7 @@ export function mustBeUnchanged(db: D1Database, scope: KeyScope, keys: readonly 
 export function updateKey(db: D1Database, { before, after, secret, changedAt }: KeyChange): D1PreparedStatement[] {
   const { id, project_id: scope, name, policy, revision, changed_by: changedBy } = after;
   return [
-    must(db, "SELECT 1 FROM access_keys WHERE project_id IS ? AND id = ? AND revision = ?", scope, id, before.revision),
+    mustBeThere(db, scope, id, before.revision),
     db
       .prepare("UPDATE access_keys SET name = ?, policy = ?, revision = ?, changed_at = ?, changed_by = ? WHERE id = ?")
       .bind(name, JSON.stringify(policy), revision, changedAt, changedBy, id),
@@ -205,6 +205,12 @@ export function updateKey(db: D1Database, { before, after, secret, changedAt }: 
             ),
         ]),
   ];
+}
+
+/** The batch aborts where the key is gone, or is no longer of the revision that is asked for (null: of any). */
+export function mustBeThere(db: D1Database, scope: KeyScope, id: string, revision: number | null): D1PreparedStatement {
+  const guard = "SELECT 1 FROM access_keys WHERE project_id IS ?1 AND id = ?2 AND (?3 IS NULL OR revision = ?3)";
+  return must(db, guard, scope, id, revision);
 }
 
 /** Its shares go with it. */

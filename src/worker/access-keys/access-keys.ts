@@ -27,7 +27,7 @@ import { paged } from "../lib/paging.ts";
 import { type Clock, type EpochMs, toTimestamp } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
 import { findKey, findMadeKey, insertKey, type KeyScope, listKeys, type NewKey } from "./access-keys-store.ts";
-import { changeKey, deleteKeyOf, nameRefusal, scopeOf } from "./key-life.ts";
+import { changeKey, deleteKeyOf, type KeyRemoval, nameRefusal, scopeOf } from "./key-life.ts";
 import { decide } from "./key-policy.ts";
 import { listHandOvers, wasKeyOf } from "./key-references-store.ts";
 import { describeSecret, sealSecret, secretBytes } from "./key-secret.ts";
@@ -58,9 +58,9 @@ export interface AccessKeys {
   ): Promise<AccessKey>;
   /**
    * @throws Fault `conflict` while the key is shared or an unfinished job names it, unless forced; and where a project
-   *   only shares it.
+   *   only shares it. `precondition_failed` as `change`.
    */
-  remove(person: Person, scope: KeyScope, id: string, force: boolean): Promise<AccessKeyDeletion>;
+  remove(person: Person, scope: KeyScope, id: string, how: KeyRemoval): Promise<AccessKeyDeletion>;
   /** Would the key open for such a job? */
   judge(person: Person, projectId: string, id: string, request: KeyDecisionRequest): Promise<KeyDecision>;
   /** Which jobs were handed the key; told of a deleted one as well. */
@@ -90,11 +90,11 @@ export function createAccessKeys(ports: AccessKeysPorts): AccessKeys {
       requireOwn(person, "key.change", scope, key);
       return changeKey(ports, person, key, patch, revision);
     },
-    async remove(person, scope, id, force) {
+    async remove(person, scope, id, how) {
       requireMay(person, "key.delete", scope);
       const key = await show(person, scope, id);
       requireOwn(person, "key.delete", scope, key);
-      return deleteKeyOf(ports, person, key, force);
+      return deleteKeyOf(ports, person, key, how);
     },
     async judge(person, projectId, id, request) {
       const [project, key] = await Promise.all([projects.show(person, projectId), show(person, projectId, id)]);

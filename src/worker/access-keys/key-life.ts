@@ -7,7 +7,7 @@ import type { Sealer } from "../crypto/sealer.ts";
 import { isGuardFailure, refusedByTrigger, violatesUnique } from "../lib/d1.ts";
 import { Fault, notFound, refusedField, taken } from "../lib/fault.ts";
 import { type Clock, toTimestamp } from "../lib/time.ts";
-import { deleteKey, findKey, updateKey } from "./access-keys-store.ts";
+import { deleteKey, findKey, mustBeThere, updateKey } from "./access-keys-store.ts";
 import { mustBeUnreferenced, references, referringJobs } from "./key-references-store.ts";
 import { describeSecret, sealSecret, secretBytes } from "./key-secret.ts";
 import { selectShares, sharesIn } from "./key-shares-store.ts";
@@ -86,43 +86,57 @@ export function scopeOf({ project_id: scope }: AccessKey): { projectId?: string 
   return scope === null ? {} : { projectId: scope };
 }
 
-/** @throws Fault `conflict`, naming what refers to the key, unless `force`. */
+/**
+ * @throws Fault `conflict`, naming what refers to the key, unless `force`; `precondition_failed` where `revision` is
+ *   given and no longer the key's; `not_found` where another was first.
+ */
 export async function deleteKeyOf(
   { db, clock }: KeyLifePorts,
   person: Person,
   key: AccessKey,
-  force: boolean,
+  { force, revision }: KeyRemoval,
 ): Promise<AccessKeyDeletion> {
-  const { id, name } = key;
+  const { id, name, project_id: scope } = key;
   const details = { name, forced: force };
   const audit = await auditRow(
     { action: "key.delete", principal: person, ...scopeOf(key), keyId: id, details },
     clock(),
   );
   try {
-    const [broken, shares] = await db.batch([
+    const [, broken, shares] = await db.batch([
+      mustBeThere(db, scope, id, revision),
       references(db, id),
       selectShares(db, id),
       ...(force ? [] : [mustBeUnreferenced(db, id)]),
-      deleteKey(db, key.project_id, id),
+      deleteKey(db, scope, id),
       insertAudit(db, audit),
     ]);
     return { id, unshared: sharesIn(shares), broken_jobs: referringJobs(broken) };
   } catch (error) {
-    if (isGuardFailure(error)) throw new Fault("conflict", await whatRefers(db, id));
-    throw error;
+    if (!isGuardFailure(error)) throw error;
+    const fresh = await findKey(db, scope, id);
+    if (fresh === null) throw notFound();
+    throw revision !== null && revision !== fresh.revision ? changedSince() : await inUse(db, id);
   }
+}
+
+/** How a deletion is asked for: whatever refers to the key (`force`), and of which revision alone (null: of any). */
+export interface KeyRemoval {
+  readonly force: boolean;
+  readonly revision: number | null;
 }
 
 const namedMax = 20;
 
-async function whatRefers(db: D1Database, keyId: string): Promise<string> {
+async function inUse(db: D1Database, keyId: string): Promise<Fault> {
   const [jobs, shares] = await db.batch([references(db, keyId), selectShares(db, keyId)]);
   const named = [
     told("it is shared with", sharesIn(shares), (share) => share.project_name),
     told("unfinished jobs name it:", referringJobs(jobs), (job) => `${job.name} (${job.id})`),
-  ];
-  return `the key is in use: ${named.filter((part) => part !== null).join("; ")}`;
+  ].filter((part) => part !== null);
+  // What referred to it may have ended since.
+  const what = named.length === 0 ? "try again" : named.join("; ");
+  return new Fault("conflict", `the key is in use: ${what}`);
 }
 
 function told<Item>(what: string, items: readonly Item[], name: (item: Item) => string): string | null {

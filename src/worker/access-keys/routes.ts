@@ -69,10 +69,12 @@ function projectKeyRoutes(keys: AccessKeys): Route[] {
       method: "DELETE",
       path: "/api/v1/projects/:project_id/keys/:key_id",
       access: "person",
-      summary: "Delete an access key that nothing refers to; with force=true, one that is shared or in use",
+      summary:
+        "Delete an access key that nothing refers to; with force=true, one that is shared or in use; If-Match as for a change",
       query: Force,
       answers: deletionAnswers,
-      handle: ({ principal, params, query }) => remove(keys, principal, params.project_id, params.key_id, query),
+      handle: ({ principal, params, query, request }) =>
+        remove(keys, principal, params.project_id, params.key_id, { ...query, revision: readRevision(request) }),
     }),
     route({
       method: "PATCH",
@@ -101,10 +103,10 @@ async function remove(
   person: Person,
   scope: KeyScope,
   id: string,
-  query: z.infer<typeof Force>,
+  how: z.infer<typeof Force> & { revision: number | null },
 ): Promise<Response> {
-  const force = query.force === "true";
-  const deletion = await keys.remove(person, scope, id, force);
+  const force = how.force === "true";
+  const deletion = await keys.remove(person, scope, id, { force, revision: how.revision });
   return force ? json(200, deletion) : empty(204);
 }
 
@@ -218,7 +220,8 @@ function lifeRoutes(keys: AccessKeys): Route[] {
       summary: "Delete a key of the organization that nothing refers to; with force=true, one that is shared or in use",
       query: Force,
       answers: deletionAnswers,
-      handle: ({ principal, params, query }) => remove(keys, principal, null, params.key_id, query),
+      handle: ({ principal, params, query, request }) =>
+        remove(keys, principal, null, params.key_id, { ...query, revision: readRevision(request) }),
     }),
     route({
       method: "GET",

@@ -59,12 +59,20 @@ describe("key change", () => {
 
   test.each([
     ["says nothing to change", [], "say what to change"],
-    ["brings a private key to a string", ["--private-key", "-"], "--type string needs --value-file"],
+    ["brings a private key to a string", ["--private-key", "-"], "a key of type string has no --private-key"],
+    ["brings a login to a string", ["--name", "old", "--login", "root"], "a key of type string has no --login"],
     ["names a revision that is none", ["--name", "old", "--revision", "seven"], "whole number"],
   ])("that %s is a mistake of the command line, and changes nothing", async (_, argv, words) => {
     const { code, stderr } = await key(table, ["change", "deploy", ...argv], "PEM");
     expect([code, stderr, asked("PATCH")]).toEqual([2, expect.stringContaining(words), []]);
   });
+});
+
+test("key change of a login alone is not dropped in silence: it is sealed with the secret, which must come along", async () => {
+  const ssh = found({ ...accessKey, type: "ssh" });
+  const { code, stderr } = await key(ssh, ["change", "deploy", "--name", "old", "--login", "root"]);
+  const words = "the secret of a key of type ssh needs --private-key FILE";
+  expect([code, stderr, asked("PATCH")]).toEqual([2, expect.stringContaining(words), []]);
 });
 
 describe("key delete", () => {
@@ -76,6 +84,12 @@ describe("key delete", () => {
       [path],
     ]);
     expect((await key({}, ["delete", "deploy"])).code).toBe(1);
+  });
+
+  test.each([[], ["--force"]])("with --revision deletes only that one (%s)", async (...force) => {
+    const table = { [`DELETE ${path}`]: { id, unshared: [], broken_jobs: [] } };
+    await key(table, ["delete", "deploy", "--revision", "7", ...force]);
+    expect(asked("DELETE").map(({ ifMatch }) => ifMatch)).toEqual(['"7"']);
   });
 
   test("with --force names every job that it breaks, with its state", async () => {
