@@ -23,6 +23,10 @@ export const limits = {
   viewerMessageBytes: 1024,
   /** Sockets per principal and job. */
   viewersPerPrincipal: 10,
+  /** Viewers of one job, over everybody. */
+  viewersPerRoom: 1000,
+  /** How often one principal may open a socket of one job's log, or of the feed. */
+  socketOpensPerMinute: 120,
   /** Seconds after which a viewer that acknowledges nothing is closed, resumably. */
   viewerStallSeconds: 60,
   /** Seconds between two looks at whether a viewer may still see its job. */

@@ -56,6 +56,8 @@ export const closeCodes = {
   stalled: 4100,
   /** Too many sockets of everybody are open: try again later. */
   crowded: 4101,
+  /** One principal opened sockets too often: try again later. */
+  tooOften: 4102,
 } as const;
 
 const encoder = new TextEncoder();

@@ -366,6 +366,34 @@ describe("viewers", () => {
   });
 });
 
+describe("a flood of sockets", () => {
+  it("is told to come later by its code, while pushes are stored and another viewer sees every line", async () => {
+    const job = await newJob();
+    const honest = new TestViewer(job, 0, { who: "honest" });
+    await honest.until((v) => v.socket.readyState === WebSocket.OPEN, "open");
+    const codes = new Set<number | undefined>();
+    const flood = async () => {
+      for (let round = 0; round < 13; round++) {
+        const wave = Array.from({ length: 10 }, () => new TestViewer(job, 0, { who: "mallory", acks: false }));
+        for (const viewer of wave) {
+          await viewer.until((v) => v.socket.readyState === WebSocket.OPEN || v.closed !== undefined, "answered");
+          viewer.close();
+          await viewer.until((v) => v.closed !== undefined, "closed");
+          codes.add(viewer.closed?.code);
+        }
+      }
+    };
+    const produce = async () => {
+      for (let at = 0; at < 20; at++) expect(await push(job, at * 10, lines(at * 10, at * 10 + 10))).toBe(200);
+    };
+    await Promise.all([flood(), produce()]);
+    await honest.until((v) => v.position === 200, "every line");
+    expect(honest.closed).toBeUndefined();
+    expect(codes).toContain(4102);
+    await new TestViewer(job, 0, { who: "newcomer" }).until((v) => v.position === 200, "a newcomer sees all");
+  });
+});
+
 describe("pushes", () => {
   it("mask secrets, before and after an eviction, and open the masks once for each", async () => {
     const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });

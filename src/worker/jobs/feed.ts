@@ -10,6 +10,7 @@ import type { Person } from "../../protocol/principal.ts";
 import { principalHeader, upgraded } from "../accounts/socket-wire.ts";
 import { report } from "../lib/report.ts";
 import { mayBeSent, onMessage, stalledAt } from "../lib/socket-credit.ts";
+import { SocketDoor } from "../lib/socket-door.ts";
 import { answerClose, openSockets } from "../lib/sockets.ts";
 import { type Clock, type EpochMs, plusSeconds } from "../lib/time.ts";
 import { afterPage, feedPageItems, newReader, type Reader, readReader } from "./feed-reader.ts";
@@ -27,6 +28,7 @@ export abstract class FeedObject<Env> extends DurableObject<Env> {
   /** Only one round reads at a time, so that no reader is sent a page twice; what comes meanwhile asks for another. */
   #isPumping = false;
   #isWanted = false;
+  readonly #door = new SocketDoor();
 
   /** A job's state has changed. */
   async wake(): Promise<void> {
@@ -72,12 +74,12 @@ export abstract class FeedObject<Env> extends DurableObject<Env> {
   }
 
   #accept(socket: WebSocket, principalId: string, after: number): boolean {
-    const isOne = openSockets(this.ctx.getWebSockets(principalId)).length < limits.viewersPerPrincipal;
-    const isRoom = openSockets(this.ctx.getWebSockets()).length < limits.feedSockets;
-    if (!isOne || !isRoom) {
+    const own = openSockets(this.ctx.getWebSockets(principalId)).length;
+    const all = openSockets(this.ctx.getWebSockets()).length;
+    const refusal = this.#door.refusal(principalId, { own, all, most: limits.feedSockets }, this.ports.clock());
+    if (refusal !== null) {
       this.ctx.acceptWebSocket(socket);
-      if (isOne) socket.close(closeCodes.crowded, "the feed has too many readers");
-      else socket.close(closeCodes.tooManyViewers, "too many sockets of the feed are open");
+      socket.close(refusal.code, refusal.reason);
       return false;
     }
     this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(socketPing, socketPong));

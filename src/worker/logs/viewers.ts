@@ -5,6 +5,7 @@
 import { limits } from "../../protocol/limits.ts";
 import { closeCodes, encodeFrame, type FrameHeader, socketPing, socketPong } from "../../protocol/log-frames.ts";
 import { mayBeSent, onMessage, stalledAt } from "../lib/socket-credit.ts";
+import { SocketDoor } from "../lib/socket-door.ts";
 import { openSockets } from "../lib/sockets.ts";
 import { type Clock, type EpochMs, plusSeconds } from "../lib/time.ts";
 import { type Cursor, cursorAt, type FrameDraft, nextFrame } from "./cursor.ts";
@@ -43,6 +44,7 @@ export class Viewers {
   readonly #clock: Clock;
   readonly #sha256: () => string | undefined;
   readonly #onWatched: () => void;
+  readonly #door = new SocketDoor();
   /** What the attachments say, as long as the room is awake: to read one costs more than to send a frame. */
   readonly #known = new WeakMap<WebSocket, Viewer>();
 
@@ -57,9 +59,12 @@ export class Viewers {
 
   /** Takes a socket and sends the first frame. False: too many, and it is closed. */
   accept(socket: WebSocket, principalId: string, from: number): boolean {
-    if (openSockets(this.#ctx.getWebSockets(principalId)).length >= limits.viewersPerPrincipal) {
+    const own = openSockets(this.#ctx.getWebSockets(principalId)).length;
+    const all = openSockets(this.#ctx.getWebSockets()).length;
+    const refusal = this.#door.refusal(principalId, { own, all, most: limits.viewersPerRoom }, this.#clock());
+    if (refusal !== null) {
       this.#ctx.acceptWebSocket(socket);
-      socket.close(closeCodes.tooManyViewers, "too many viewers of this log are open");
+      socket.close(refusal.code, refusal.reason);
       return false;
     }
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(socketPing, socketPong));
