@@ -1,5 +1,6 @@
 /** A running job on a branch, and the token that it asks for. */
 import type { IdentityContext } from "../../src/worker/identity/claims.ts";
+import type { NewMint } from "../../src/worker/identity/ledger-store.ts";
 import type { GrantedToken } from "../../src/worker/identity/token-decision.ts";
 
 export const context: IdentityContext = {
@@ -32,6 +33,16 @@ export const granted: GrantedToken = {
 };
 
 export const maskKeyId = new Uint8Array(8);
+
+/** The ledger's row as it is, with no word on whether it may be. */
+export function bareInsert(db: D1Database, { sub, jobId, claimNumber, agentId, ...mint }: NewMint) {
+  const sql = `INSERT INTO identity_ledger
+      (jti, job_id, claim_number, agent_id, kid, aud, sub, issued_at, expires_at, is_default, project_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`;
+  const times = [mint.issuedAt * 1000, mint.expiresAt * 1000];
+  const who = [jobId, claimNumber, agentId];
+  return db.prepare(sql).bind(mint.jti, ...who, mint.kid, mint.aud, sub, ...times, context.project.id);
+}
 
 /** The rows that a mint's guard reads: the job, and the key that seals. */
 export async function seedJob(db: D1Database): Promise<void> {

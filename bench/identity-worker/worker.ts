@@ -8,12 +8,11 @@ import { insertAudit } from "../../src/worker/audit/audit-store.ts";
 import { activeKey } from "../../src/worker/crypto/signing.ts";
 import { type Env, readConfig } from "../../src/worker/env.ts";
 import { createIssuer, type SignedIdentity } from "../../src/worker/identity/issuer.ts";
-import { insertMint } from "../../src/worker/identity/ledger-store.ts";
 import { recordMint } from "../../src/worker/identity/token-requests-store.ts";
 import worker from "../../src/worker/index.ts";
 import { systemRandom, utf8 } from "../../src/worker/lib/bytes.ts";
 import { systemClock, toSeconds } from "../../src/worker/lib/time.ts";
-import { context, granted, maskKeyId, seedJob } from "./job.ts";
+import { bareInsert, context, granted, maskKeyId, seedJob } from "./job.ts";
 
 export { LogRoom } from "../../src/worker/index.ts";
 
@@ -42,7 +41,7 @@ async function worksOf(env: Env): Promise<Record<string, Work>> {
     async insert() {
       await sign();
       const row = { ...rowOf(sample), jti: crypto.randomUUID() };
-      await env.DB.batch([insertAudit(env.DB, audit), insertMint(env.DB, row)]);
+      await env.DB.batch([insertAudit(env.DB, audit), bareInsert(env.DB, row)]);
     },
   };
 }
@@ -57,7 +56,16 @@ const rowOf = ({ mint, sub }: SignedIdentity) => ({
 
 function auditOf({ mint: { jti, kid, aud }, sub }: SignedIdentity) {
   const principal = { kind: "agent", id: "agent" } as const;
-  const details = { jti, kid, aud, sub, life_seconds: granted.lifeSeconds, subject: granted.subject, tags: "" };
+  const details = {
+    jti,
+    kid,
+    aud,
+    sub,
+    life_seconds: granted.lifeSeconds,
+    subject: granted.subject,
+    tags: "",
+    claims: "all",
+  };
   const about = { projectId: context.project.id, jobId: context.jobId };
   return auditRow({ action: "identity.mint", principal, ...about, details }, systemClock());
 }

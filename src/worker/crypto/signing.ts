@@ -2,10 +2,10 @@
  * Signing keys: private RSA JWKs in two secret slots, each with `activates_at` in Unix seconds. Both are
  * published; the newest activated one signs (DESIGN section 9). RS256 alone, whatever a JWK says.
  */
-import { calculateJwkThumbprint, importJWK, type JWTPayload, SignJWT } from "jose";
+import { CompactSign, calculateJwkThumbprint, importJWK, type JWTPayload } from "jose";
 import * as z from "zod";
 import type { PublicJwk } from "../../protocol/identity.ts";
-import { fromBase64Url } from "../lib/bytes.ts";
+import { fromBase64Url, utf8 } from "../lib/bytes.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import type { BindingProblem } from "./keyring.ts";
 
@@ -68,9 +68,13 @@ function signsBefore(one: SigningKey, other: SigningKey, now: EpochSeconds): boo
   return one.activatesAt > other.activatesAt === isActivated;
 }
 
-/** The compact JWS (RFC 7515) of `claims`. Deterministic: the same claims and key give the same token. */
+/**
+ * The compact JWS (RFC 7515) of `claims`. Deterministic: the same claims and key give the same token. Claims are whole
+ * when they come, so that the library's builder of JWTs, which copies them first, has nothing to add.
+ */
 export function signToken(key: SigningKey, claims: JWTPayload): Promise<string> {
-  return new SignJWT(claims).setProtectedHeader({ alg: "RS256", kid: key.kid, typ: "JWT" }).sign(key.privateKey);
+  const header = { alg: "RS256", kid: key.kid, typ: "JWT" };
+  return new CompactSign(utf8(JSON.stringify(claims))).setProtectedHeader(header).sign(key.privateKey);
 }
 
 /** The key, or in words what is wrong with it; never its text. */

@@ -2,7 +2,9 @@
 import type { LedgerEntry, ProjectLedgerEntry } from "../../protocol/identity.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { DeadToken } from "../../protocol/signing-keys.ts";
-import { type EpochMs, type EpochSeconds, toSeconds, toTimestamp } from "../lib/time.ts";
+import type { Bytes } from "../lib/bytes.ts";
+import { lacksValue } from "../lib/d1.ts";
+import { type EpochMs, toSeconds, toTimestamp } from "../lib/time.ts";
 import type { Mint } from "./claims.ts";
 
 interface LedgerRow {
@@ -38,36 +40,41 @@ export interface NewMint extends MintedToken {
   readonly agentId: string;
 }
 
+const insertDefault = `
+  INSERT INTO identity_ledger
+    (jti, job_id, claim_number, agent_id, kid, aud, sub, issued_at, expires_at, is_default, project_id)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, (SELECT project_id FROM jobs WHERE id = ?2))
+  ON CONFLICT (jti) DO NOTHING`;
+
 /** A repeated fetch brings the jti that stands already; another jti for the same claim violates the unique index. */
 export function insertDefaultMint(db: D1Database, mint: NewMint): D1PreparedStatement {
-  return insertRow(db, mint, 1);
+  return db.prepare(insertDefault).bind(...valuesOf(mint));
 }
 
-/** A token that a running job asked for. */
-export function insertMint(db: D1Database, mint: NewMint): D1PreparedStatement {
-  return insertRow(db, mint, 0);
+/** Where a guard does not hold there is no project, the column takes no NULL, and the batch is aborted. */
+const insertAsked = `
+  INSERT INTO identity_ledger
+    (jti, job_id, claim_number, agent_id, kid, aud, sub, issued_at, expires_at, is_default, project_id)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, (
+    SELECT project_id FROM jobs WHERE id = ?2 AND claim_number = ?3 AND state = 'running'
+      AND (SELECT count(*) FROM identity_ledger WHERE job_id = ?2) < ?10
+      AND EXISTS (SELECT 1 FROM sealing_state WHERE seals_with = ?11)))`;
+
+/**
+ * A token that a running job asked for, while its claim runs and has mints left, and while the key that sealed the
+ * token's mask is still the one that seals. Else the batch is aborted, as `isMintRefused` tells.
+ */
+export function insertAskedMint(db: D1Database, mint: NewMint, maskKeyId: Bytes): D1PreparedStatement {
+  return db.prepare(insertAsked).bind(...valuesOf(mint), limits.jobMints, maskKeyId);
 }
 
-function insertRow(db: D1Database, mint: NewMint, isDefault: 0 | 1): D1PreparedStatement {
-  const ms = (seconds: EpochSeconds) => seconds * 1000;
-  return db
-    .prepare(
-      `INSERT INTO identity_ledger
-         (jti, job_id, claim_number, agent_id, is_default, kid, aud, sub, issued_at, expires_at, project_id)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, (SELECT project_id FROM jobs WHERE id = ?2)) ON CONFLICT (jti) DO NOTHING`,
-    )
-    .bind(
-      mint.jti,
-      mint.jobId,
-      mint.claimNumber,
-      mint.agentId,
-      isDefault,
-      mint.kid,
-      mint.aud,
-      mint.sub,
-      ms(mint.issuedAt),
-      ms(mint.expiresAt),
-    );
+export function isMintRefused(error: unknown): boolean {
+  return lacksValue(error, "identity_ledger.project_id");
+}
+
+function valuesOf(mint: NewMint) {
+  const { jti, jobId, claimNumber, agentId, kid, aud, sub, issuedAt, expiresAt } = mint;
+  return [jti, jobId, claimNumber, agentId, kid, aud, sub, issuedAt * 1000, expiresAt * 1000] as const;
 }
 
 export async function listMints(db: D1Database, jobId: string): Promise<LedgerEntry[]> {

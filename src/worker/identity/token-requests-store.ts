@@ -1,15 +1,13 @@
 /** What a job's request for a token reads, in one trip, and what its mint writes, in one guarded batch. */
 import type { IdentityProfile } from "../../protocol/identity-profiles.ts";
-import { limits } from "../../protocol/limits.ts";
 import type { Project } from "../../protocol/projects.ts";
 import { type Organization, selectOrganization, toOrganization } from "../accounts/accounts-store.ts";
 import type { AuditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { type StoredJob, selectJob, toStoredJob } from "../jobs/jobs-store.ts";
 import type { Bytes } from "../lib/bytes.ts";
-import { must } from "../lib/d1.ts";
 import { selectProjectOfJob, toProject } from "../projects/projects-store.ts";
-import { insertMint, type NewMint } from "./ledger-store.ts";
+import { insertAskedMint, type NewMint } from "./ledger-store.ts";
 import { selectProfilesOfJob, toProfile } from "./profiles-store.ts";
 
 export interface TokenRequestRows {
@@ -44,23 +42,7 @@ export async function loadTokenRequest(
   };
 }
 
-/**
- * The ledger row and its audit row, while the claim runs and has mints left, and while the key that sealed the
- * token's mask is still the one that seals; the batch aborts otherwise.
- */
+/** The ledger row and its audit row, both or neither: `isMintRefused` tells why. */
 export async function recordMint(db: D1Database, mint: NewMint, maskKeyId: Bytes, audit: AuditRow): Promise<void> {
-  await db.batch([
-    must(
-      db,
-      `SELECT 1 FROM jobs WHERE id = ?1 AND claim_number = ?2 AND state = 'running'
-         AND (SELECT count(*) FROM identity_ledger WHERE job_id = ?1) < ?3
-         AND EXISTS (SELECT 1 FROM sealing_state WHERE seals_with = ?4)`,
-      mint.jobId,
-      mint.claimNumber,
-      limits.jobMints,
-      maskKeyId,
-    ),
-    insertAudit(db, audit),
-    insertMint(db, mint),
-  ]);
+  await db.batch([insertAudit(db, audit), insertAskedMint(db, mint, maskKeyId)]);
 }

@@ -9,11 +9,11 @@ import type { HeldKeys } from "../crypto/keyring.ts";
 import { type MacTokenClaims, verifyMacToken } from "../crypto/mac-token.ts";
 import type { StoredJob } from "../jobs/jobs-store.ts";
 import type { Bytes } from "../lib/bytes.ts";
-import { isGuardFailure } from "../lib/d1.ts";
 import { Fault, unauthenticated } from "../lib/fault.ts";
 import { type Clock, plusSeconds, toSeconds } from "../lib/time.ts";
 import { contextOfJob } from "./claims.ts";
 import type { Issuer } from "./issuer.ts";
+import { isMintRefused } from "./ledger-store.ts";
 import { decideToken, type GrantedToken } from "./token-decision.ts";
 import { loadTokenRequest, recordMint, type TokenRequestRows } from "./token-requests-store.ts";
 
@@ -110,7 +110,7 @@ async function mint(
   try {
     await recordMint(ports.db, row, maskKeyId, await auditRow(entry, ports.clock()));
   } catch (error) {
-    if (!isGuardFailure(error)) throw error;
+    if (!isMintRefused(error)) throw error;
     // It ended, or twins took the last mints, since the rows were read; else the sealing key is being rotated.
     await askable(ports, asking, request);
     throw new Fault("unavailable", "the sealing key is being rotated", { cause: error, retryAfterSeconds: 30 });

@@ -133,8 +133,12 @@ export function fromBase64Url(text: string): Bytes | null {
   return fromBase64(standard + "=".repeat((4 - (standard.length % 4)) % 4));
 }
 
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  let hex = "";
+  for (const byte of bytes) hex += hexOfByte[byte];
+  return hex;
 }
 
 /** The bytes of a text of hex digits that a schema has let through. */

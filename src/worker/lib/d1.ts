@@ -18,6 +18,11 @@ export function violatesUnique(error: unknown, column = "[a-z_.]+"): boolean {
   return error instanceof Error && new RegExp(`UNIQUE constraint failed: (.*, )?${column}(,|:|$)`).test(error.message);
 }
 
+/** Whether a row was refused because it has nothing in `column` (`table.column`). */
+export function lacksValue(error: unknown, column: string): boolean {
+  return error instanceof Error && error.message.includes(`NOT NULL constraint failed: ${column}`);
+}
+
 /** Whether a trigger refused a row with this word. */
 export function refusedByTrigger(error: unknown, word: string): boolean {
   return error instanceof Error && error.message.includes(word);
