@@ -35,26 +35,26 @@ export interface SealedRow {
   readonly context: SealContext;
 }
 
-/** Rows of one batch, and their bytes: a batch is opened and sealed in one request. */
-const rowsMax = 100;
+/** Bytes of one batch: they are held at once. */
 const bytesMax = 8 * 1024 * 1024;
 
-/** The next rows behind `afterId`, in order of id; those under the key `except` left out where it is given. */
+/** At most `rowsMax` rows behind `afterId`, in order of id; those under the key `except` left out where it is given. */
 export async function nextRows(
   db: D1Database,
   table: SealedTable,
   afterId: string,
   except: Bytes | null,
+  rowsMax: number,
 ): Promise<SealedRow[]> {
   const { results } = await db
     .prepare(
       `SELECT * FROM (
          SELECT *, sum(length(sealed)) OVER (ORDER BY id) - length(sealed) AS bytes_before FROM (
            SELECT * FROM (${table.rows} AND ${table.idColumn === "job_id" ? "s.job_id" : "id"} > ?1
-             AND (?2 IS NULL OR substr(sealed, 2, 8) IS NOT ?2)) ORDER BY id LIMIT ${rowsMax}))
+             AND (?2 IS NULL OR substr(sealed, 2, 8) IS NOT ?2)) ORDER BY id LIMIT ?3))
        WHERE bytes_before < ${bytesMax} ORDER BY id`,
     )
-    .bind(afterId, except)
+    .bind(afterId, except, rowsMax)
     .all<{ id: string; sealed: number[]; project_id: string; secret_version: number; type: string }>();
   return results.map((row) => ({
     id: row.id,

@@ -24,6 +24,8 @@ export interface SealingRotationPorts {
   readonly random: Random;
   readonly held: HeldKeys;
   readonly sealer: Sealer;
+  /** Rows of one batch, which is written at once. */
+  readonly batchRows?: number;
 }
 
 export interface SealingRotation {
@@ -72,20 +74,23 @@ export function createSealingRotation(ports: SealingRotationPorts): SealingRotat
       requireMay(person, "sealing.rotate", null);
       const before = await loadSealingStatus(db, held);
       if (before.seals_with === request.to) return before;
-      await switchKey(ports, person, request);
+      const isSwitched = await switchKey(ports, person, request);
       await sealer.refresh();
-      return loadSealingStatus(db, held);
+      const after = await loadSealingStatus(db, held);
+      // Another run may have done it between the two: then it is done.
+      if (isSwitched || after.seals_with === request.to) return after;
+      throw new Fault("conflict", "another key seals than `from` says, or `to` sealed before: make a new one");
     },
     async reseal(person, after) {
       requireMay(person, "sealing.rotate", null);
       const key = await sealer.refresh();
-      return walk(db, after, key.id, (table, rows) =>
+      return walk(ports, after, key.id, (table, rows) =>
         sealer.write(() => resealRows({ db, sealer, table, rows, audited: audited(ports, person) })),
       );
     },
     async verify(person, after) {
       requireMay(person, "sealing.read", null);
-      return walk(db, after, null, async (_, rows) => {
+      return walk(ports, after, null, async (_, rows) => {
         const opened = await Promise.all(rows.map((row) => tryOpen(sealer, row)));
         return { resealed: 0, unreadable: rows.filter((_row, at) => opened[at] === null) };
       });
@@ -109,7 +114,12 @@ async function rememberEscrow({ db, clock, held }: SealingRotationPorts, person:
   }
 }
 
-async function switchKey({ db, clock, random, held }: SealingRotationPorts, person: Person, request: SealingSwitch) {
+/** False where another key than `from` seals, or `to` sealed before. */
+async function switchKey(
+  { db, clock, random, held }: SealingRotationPorts,
+  person: Person,
+  request: SealingSwitch,
+): Promise<boolean> {
   const key = held.keys.find(({ idHex }) => idHex === request.to);
   if (key === undefined) throw refusedField("/to", "no slot of this deployment holds this key yet");
   const now = clock();
@@ -123,10 +133,10 @@ async function switchKey({ db, clock, random, held }: SealingRotationPorts, pers
       ...nextSealingKey(db, key, await sealSelfTest(key, random), now),
       insertAudit(db, audit),
     ]);
+    return true;
   } catch (error) {
-    if (!isGuardFailure(error)) throw error;
-    const detail = "another key seals than `from` says, or `to` sealed before: make a new one";
-    throw new Fault("conflict", detail, { cause: error });
+    if (isGuardFailure(error)) return false;
+    throw error;
   }
 }
 
@@ -141,14 +151,14 @@ const batchesMax = 5;
 
 /** The next batches; the cursor behind them names the table and the last id. Each is written before the next is read. */
 async function walk(
-  db: D1Database,
+  ports: SealingRotationPorts,
   after: string | null,
   except: Bytes | null,
   run: (table: Table, rows: readonly SealedRow[]) => Promise<Done>,
 ): Promise<SealingBatch> {
   const walked: SealingBatch = { seen: 0, resealed: 0, unreadable: [], next: after };
   for (let batches = 0; batches < batchesMax; batches++) {
-    const { seen, resealed, unreadable, next } = await walkBatch(db, walked.next, except, run);
+    const { seen, resealed, unreadable, next } = await walkBatch(ports, walked.next, except, run);
     walked.seen += seen;
     walked.resealed += resealed;
     walked.unreadable.push(...unreadable);
@@ -160,7 +170,7 @@ async function walk(
 
 /** One batch, of one table. */
 async function walkBatch(
-  db: D1Database,
+  { db, batchRows = 100 }: SealingRotationPorts,
   after: string | null,
   except: Bytes | null,
   run: (table: Table, rows: readonly SealedRow[]) => Promise<Done>,
@@ -172,7 +182,7 @@ async function walkBatch(
   );
   const table = sealedTables[at];
   if (table === undefined) throw new Fault("internal", "there is no sealed table");
-  const rows = await nextRows(db, table, afterId, except);
+  const rows = await nextRows(db, table, afterId, except, batchRows);
   const last = rows.at(-1);
   if (last === undefined) {
     const following = sealedTables[at + 1];
