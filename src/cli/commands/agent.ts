@@ -5,8 +5,10 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { abandonJobs, runAgent } from "../../agent/agent.ts";
+import { fetchPresenting } from "../../agent/client-certificate.ts";
+import type { Fetch } from "../../agent/http.ts";
 import { all } from "../../client/client.ts";
-import { type Cli, connect, readToken, secureOrigin } from "../context.ts";
+import { type Cli, connect, readInput, readToken, secureOrigin } from "../context.ts";
 import { exitCodes, UsageError } from "../exit.ts";
 
 interface StartOptions {
@@ -14,6 +16,8 @@ interface StartOptions {
   name?: string;
   workDir?: string;
   singleJob?: boolean;
+  certificate?: string;
+  certificateKey?: string;
 }
 
 export function addAgentCommands(program: Command, cli: Cli): void {
@@ -25,6 +29,8 @@ export function addAgentCommands(program: Command, cli: Cli): void {
     .option("--name <name>", "default: this host's, with a random end")
     .option("--work-dir <dir>", "where jobs run (default: a temporary folder, removed at the end)")
     .option("--single-job", "end after one job")
+    .option("--certificate <file>", "client certificate to present to the server, PEM")
+    .option("--certificate-key <file>", "the certificate's private key, PEM")
     .addHelpText("after", "\nCtrl-C lets a running job end first; a second one does not.")
     .action((options: StartOptions) => start(cli, options));
   agent
@@ -61,6 +67,8 @@ async function start(cli: Cli, options: StartOptions): Promise<void> {
   const file = cli.globals().tokenFile;
   if (file === undefined) throw new UsageError("--token-file FILE must hold a registration token");
   const { token } = await readToken(cli, file);
+  const endpoint = secureOrigin(options.endpoint);
+  const presenting = await certificateOf(cli, endpoint, options);
   const workDir = options.workDir ?? (await mkdtemp(join(tmpdir(), "signalbox-agent-")));
   const tidy = () => {
     if (options.workDir === undefined) rmSync(workDir, { recursive: true, force: true });
@@ -68,18 +76,33 @@ async function start(cli: Cli, options: StartOptions): Promise<void> {
   endAtOnceWhen(cli.signal, tidy);
   try {
     const reason = await runAgent({
-      endpoint: secureOrigin(options.endpoint),
+      endpoint,
       token,
       name: options.name ?? defaultName(),
       workDir,
       singleJob: options.singleJob ?? false,
       signal: cli.signal,
       log: (line) => cli.output.note(line),
+      ...presenting,
     });
     cli.output.note(`the agent ended: ${reason}`);
   } finally {
     tidy();
   }
+}
+
+async function certificateOf(
+  cli: Cli,
+  endpoint: string,
+  { certificate, certificateKey }: StartOptions,
+): Promise<{ fetch?: Fetch }> {
+  if (certificate === undefined && certificateKey === undefined) return {};
+  if (certificate === undefined || certificateKey === undefined) {
+    throw new UsageError("--certificate and --certificate-key go together");
+  }
+  if (!endpoint.startsWith("https:")) throw new UsageError("a client certificate is presented over https alone");
+  const [pem, key] = [await readInput(cli, certificate), await readInput(cli, certificateKey)];
+  return { fetch: fetchPresenting({ certificate: pem, key }) };
 }
 
 /** Jobs run as the agent's user, who may read the environment that the agent was started with. */

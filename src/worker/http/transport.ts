@@ -88,10 +88,10 @@ export function clientCertificate({ cf }: Pick<Wire, "cf">, rules: TransportRule
 /** Why no request can present a client certificate in this deployment; null where Cloudflare tells of them. */
 export function whyNoCertificates({ issuer, trustProxy }: TransportRules): string | null {
   if (trustProxy) {
-    return "under TRUST_PROXY none arrives: TLS ends at the proxy, and its word would be a header that others can send";
+    return "under TRUST_PROXY no certificate arrives: TLS ends at the proxy, whose word would be a header that others can send";
   }
   return isLoopback(issuer)
-    ? "where ISSUER is loopback none arrives: Cloudflare asks for them, and is not there"
+    ? "where ISSUER is loopback no certificate arrives: it is Cloudflare that asks for them"
     : null;
 }
 

@@ -133,3 +133,22 @@ test("an interruption ends the reading of standard input, and with its own reaso
   await expect(reading).rejects.toThrow(Interrupted);
   expect(stdin.destroyed).toBe(true);
 });
+
+describe("agent start with a client certificate", () => {
+  const start = async (endpoint: string, ...more: string[]) => {
+    const token = await site.file("token", "registration-token");
+    return runCli(["agent", "start", "--endpoint", endpoint, "--token-file", token, ...more]);
+  };
+
+  test.each([
+    ["without its key", "https://ci.example.invalid", ["--certificate"], 2, "go together"],
+    ["of a key alone", "https://ci.example.invalid", ["--certificate-key"], 2, "go together"],
+    ["over http", "http://127.0.0.1:9", ["--certificate", "--certificate-key"], 2, "https alone"],
+    ["that is none", "https://ci.example.invalid", ["--certificate", "--certificate-key"], 1, "not a pair"],
+  ])("%s is refused before it registers, and not quoted", async (_, endpoint, flags, code, words) => {
+    const pem = await site.file("pem", "canary-of-a-key");
+    const ran = await start(endpoint, ...flags.flatMap((flag) => [flag, pem]));
+    expect([ran.code, ran.stderr]).toEqual([code, expect.stringContaining(words)]);
+    expect(ran.stdout + ran.stderr).not.toContain("canary");
+  });
+});
