@@ -26,6 +26,10 @@ export function examinePrivateKey(pem: string): PrivateKeyForm | FormRefusal {
   const [, label, headers, text] = envelope.exec(pem) ?? [];
   const body = text === undefined ? null : fromBase64(text.replace(/\s/g, ""));
   if (body === null) return { reason: "is damaged: between its first and its last line is more than base64" };
+  // The parser opens what the headers are about first, and then what nobody has judged.
+  if (headers !== undefined && (label === "OPENSSH " || label === "ENCRYPTED ")) {
+    return { reason: "is encrypted in two ways at once: write it anew in one" };
+  }
   if (label === "OPENSSH ") return examineOpenSsh(body);
   if (headers !== undefined) return { encrypted: "pem" };
   return label === "ENCRYPTED " ? examinePbes2(body) : { encrypted: "no" };

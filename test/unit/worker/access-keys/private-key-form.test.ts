@@ -1,6 +1,6 @@
 /** Private keys made by an attacker: what they cost is judged as the parser will read it, or they are refused. */
 import { execFileSync } from "node:child_process";
-import { createCipheriv, generateKeyPairSync, pbkdf2Sync } from "node:crypto";
+import { createCipheriv, createHash, generateKeyPairSync, pbkdf2Sync } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ function sshKeygen(...how: string[]): string {
 }
 
 const lines = (label: string, der: Buffer) =>
-  `-----BEGIN ${label}-----\n${der.toString("base64").replace(/(.{64})/g, "$1\n")}\n-----END ${label}-----\n`;
+  `-----BEGIN ${label}-----\n${der.toString("base64").replace(/(.{64})(?=.)/g, "$1\n")}\n-----END ${label}-----\n`;
 const bodyOf = (pem: string) => Buffer.from(pem.replace(/-----[^-]*-----|\s/g, ""), "base64");
 const refusedFor = async (pem: string, passphrase = "opens-it") => {
   const described = await describePrivateKey(pem, passphrase);
@@ -69,6 +69,25 @@ it("PBKDF2 iterations are counted where the parser counts them, whatever the sal
     const misleading = Buffer.concat([salt.subarray(shift), Buffer.alloc(shift)]);
     expect(await refusedFor(pbes2(misleading, 100_001))).toBe("private_key");
   }
+});
+
+/** RFC 1421's headers around what another label says of itself: the parser opens these first, and then the rest. */
+function underHeaders(label: string, pem: string): string {
+  const iv = Buffer.alloc(16, 7);
+  const md5 = (...parts: Buffer[]) => createHash("md5").update(Buffer.concat(parts)).digest();
+  const secret = Buffer.concat([Buffer.from("opens-it"), iv.subarray(0, 8)]);
+  const cipher = createCipheriv("aes-128-cbc", md5(secret), iv);
+  const sealed = Buffer.concat([cipher.update(bodyOf(pem)), cipher.final()]);
+  const headers = `Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,${iv.toString("hex").toUpperCase()}\n\n`;
+  return lines(label, sealed).replace("KEY-----\n", `KEY-----\n${headers}`);
+}
+
+it("no cost hides under the headers of another encryption", async () => {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const sec1 = String(privateKey.export({ type: "sec1", format: "pem" }));
+  expect(await describePrivateKey(underHeaders("EC PRIVATE KEY", sec1), "opens-it")).toHaveProperty("fingerprint");
+  const costly = underHeaders("ENCRYPTED PRIVATE KEY", pbes2(Buffer.alloc(16, 1), 100_001));
+  expect(await refusedFor(costly)).toBe("private_key");
 });
 
 it("ciphers that are not read here are named as the reason, not the passphrase, with what to do about it", async () => {
