@@ -4,93 +4,34 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
-  type Answer,
   addKey,
-  addProject,
-  comparable,
   createWorld,
   dumpDatabase,
-  envOf,
-  fetchJob,
   finishJob,
   formsOf,
   jobWithKeys,
-  noticesOf,
-  sync,
   takeJob,
   type World,
 } from "../support/api.ts";
 import { defaultVars, type Harness, startHarness } from "../support/harness.ts";
-
-/** docs/storage.md: version 1, key id 8, salt 32, commitment 32, IV 12, then ciphertext and tag 16. */
-const parts = { version: [0, 1], keyId: [1, 9], salt: [9, 41], commitment: [41, 73], iv: [73, 85] } as const;
+import { parts, tamperingWith } from "../support/tampering.ts";
 
 let harness: Harness;
 let world: World;
 let agent: string;
 let original: Buffer;
+let records: ReturnType<typeof tamperingWith>;
 
 beforeAll(async () => {
   harness = await startHarness();
   world = await createWorld(harness);
   agent = await world.agent();
+  records = tamperingWith(world, agent);
   await addKey(world, "target", { type: "string", value: "canary-target-value" });
   await addKey(world, "twin", { type: "string", value: "canary-twin-value" });
-  original = await sealedOf("target");
+  original = await records.sealedOf("target");
 });
 afterAll(() => harness.close());
-
-async function sealedOf(name: string): Promise<Buffer> {
-  const row = await harness.db
-    .prepare("SELECT sealed FROM access_keys WHERE name = ?")
-    .bind(name)
-    .first<number[]>("sealed");
-  return Buffer.from(row ?? []);
-}
-
-const writeSealed = (name: string, sealed: Buffer) =>
-  harness.db.prepare("UPDATE access_keys SET sealed = ? WHERE name = ?").bind(Uint8Array.from(sealed), name).run();
-
-/** Runs without a table's triggers, as whoever writes a backup's file does. */
-async function withoutTriggers(table: string, run: () => Promise<unknown>): Promise<void> {
-  const { results } = await harness.db
-    .prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?")
-    .bind(table)
-    .all<{ name: string; sql: string }>();
-  for (const { name } of results) await harness.db.prepare(`DROP TRIGGER ${name}`).run();
-  await run();
-  for (const { sql } of results) await harness.db.prepare(sql).run();
-}
-
-const show = async (jobId: string) => (await world.as(world.owner, "GET", `/api/v1/jobs/${jobId}`)).body;
-
-/** All that its agent is told: what it is told of a job that is not its own. Its reason says the rest, in one way. */
-let told: string | null = null;
-
-/** Claims the job and fetches it: it must fail with the one public error, and its agent must be free after. */
-async function failsToOpen(jobId: string, what: string): Promise<void> {
-  const { body } = await sync(world, agent, "waiting-for-jobs");
-  expect([what, body.job_id]).toEqual([what, jobId]);
-  const answer: Answer = await fetchJob(world, agent, jobId);
-  expect([what, answer.status, answer.body.code]).toEqual([what, 404, "not_found"]);
-  told ??= comparable(answer);
-  expect([what, comparable(answer)]).toEqual([what, told]);
-  expect(answer.text).not.toContain("canary");
-  const job = await show(jobId);
-  expect([what, job.state, job.result]).toEqual([what, "finished", "failed"]);
-  expect(job.reason).toMatch(/^(access key \w+|its specification): a sealed record could not be opened$/);
-  expect(await noticesOf(harness, jobId)).toEqual([expect.stringContaining("a sealed record could not be opened")]);
-  expect((await fetchJob(world, agent, jobId)).status).toBe(404);
-  expect((await sync(world, agent, "finished-job", jobId, "failed")).body.action).toBe("wait-for-jobs");
-}
-
-/** The key opens for a job as it did when it was stored. */
-async function opens(name: string, value: string): Promise<void> {
-  const jobId = await world.startJob(jobWithKeys(name));
-  const { request } = await takeJob(world, agent);
-  expect(envOf(request, name.toUpperCase())).toBe(value);
-  await finishJob(world, agent, jobId);
-}
 
 describe("a key's record", () => {
   const flips: [string, number, number][] = [
@@ -119,91 +60,29 @@ describe("a key's record", () => {
     flipped[place] = (flipped[place] ?? 0) ^ (1 << bit);
     const jobId = await world.startJob(jobWithKeys("target"));
     if (part === "keyId") {
-      await expect(writeSealed("target", flipped)).rejects.toThrow("stale sealing key");
-      await withoutTriggers("access_keys", () => writeSealed("target", flipped));
-    } else await writeSealed("target", flipped);
+      await expect(records.writeSealed("target", flipped)).rejects.toThrow("stale sealing key");
+      await records.withoutTriggers("access_keys", () => records.writeSealed("target", flipped));
+    } else await records.writeSealed("target", flipped);
     try {
-      await failsToOpen(jobId, `${part} ${at}`);
+      await records.failsToOpen(jobId, `${part} ${at}`);
     } finally {
-      await writeSealed("target", original);
+      await records.writeSealed("target", original);
     }
   });
 
   it("cut short, lengthened or emptied does not open", async () => {
     const lengths = [0, 1, 8, 9, 40, 84, 85, 100, 101, original.length - 17, original.length - 1];
-    const records = [
+    const altered = [
       ...lengths.map((length) => original.subarray(0, length)),
       Buffer.concat([original, Buffer.alloc(1)]),
     ];
-    for (const record of records) {
+    for (const record of altered) {
       const jobId = await world.startJob(jobWithKeys("target"));
-      await withoutTriggers("access_keys", () => writeSealed("target", record));
-      await failsToOpen(jobId, `${record.length} bytes`);
+      await records.withoutTriggers("access_keys", () => records.writeSealed("target", record));
+      await records.failsToOpen(jobId, `${record.length} bytes`);
     }
-    await writeSealed("target", original);
-    await opens("target", "canary-target-value");
-  });
-
-  it("moved to another row of its project does not open there, nor the other here", async () => {
-    const twin = await sealedOf("twin");
-    await writeSealed("target", twin);
-    await writeSealed("twin", original);
-    for (const name of ["target", "twin"]) await failsToOpen(await world.startJob(jobWithKeys(name)), name);
-    await writeSealed("target", original);
-    await writeSealed("twin", twin);
-    await opens("twin", "canary-twin-value");
-  });
-
-  it("whose row is moved to another project, id, type or version does not open", async () => {
-    const projectId = await addProject(world, "receiver");
-    const stolen = await addKey(world, "stolen", { type: "string", value: "canary-stolen" }, { projectId });
-    const set = (sql: string, ...binds: unknown[]) =>
-      harness.db
-        .prepare(`UPDATE access_keys SET ${sql}`)
-        .bind(...binds)
-        .run();
-    const cases: [string, () => Promise<unknown>, () => Promise<unknown>, string][] = [
-      [
-        "project",
-        () => set("project_id = ? WHERE id = ?", world.projectId, stolen),
-        () => set("project_id = ? WHERE id = ?", projectId, stolen),
-        "stolen",
-      ],
-      [
-        "type",
-        () => set("type = 'login_password' WHERE name = 'target'"),
-        () => set("type = 'string' WHERE name = 'target'"),
-        "target",
-      ],
-      [
-        "version",
-        () => set("secret_version = 2 WHERE name = 'target'"),
-        () => set("secret_version = 1 WHERE name = 'target'"),
-        "target",
-      ],
-      ["removal", () => set("sealed = NULL WHERE name = 'target'"), () => writeSealed("target", original), "target"],
-    ];
-    for (const [what, tamper, restore, key] of cases) {
-      await tamper();
-      await failsToOpen(await world.startJob(jobWithKeys(key)), what);
-      await restore();
-    }
-    const { id } = (await world.as(world.owner, "GET", `/api/v1/projects/${world.projectId}/keys?name=target`)).body
-      .items[0];
-    await set("id = ? WHERE id = ?", "00000000-0000-7000-8000-000000000001", id);
-    await failsToOpen(await world.startJob(jobWithKeys("target")), "id");
-    await set("id = ? WHERE name = 'target'", id);
-    await opens("target", "canary-target-value");
-  });
-
-  it("of type none, made from one that holds a secret, hands over nothing", async () => {
-    const jobId = await world.startJob(jobWithKeys("target"));
-    await harness.db.prepare("UPDATE access_keys SET type = 'none' WHERE name = 'target'").run();
-    await sync(world, agent, "waiting-for-jobs");
-    const answer = await fetchJob(world, agent, jobId);
-    expect(answer.text).not.toContain(Buffer.from("canary-target-value").toString("base64"));
-    await harness.db.prepare("UPDATE access_keys SET type = 'string' WHERE name = 'target'").run();
-    await sync(world, agent, "finished-job", jobId, "failed");
+    await records.writeSealed("target", original);
+    await records.opens("target", "canary-target-value");
   });
 });
 
@@ -232,7 +111,7 @@ describe("a job's specification", () => {
     for (const [what, tamper] of tamperings) {
       const jobId = await world.startJob();
       await writeSpec(jobId, tamper(await specOf(jobId)));
-      await failsToOpen(jobId, `spec: ${what}`);
+      await records.failsToOpen(jobId, `spec: ${what}`);
     }
   });
 });

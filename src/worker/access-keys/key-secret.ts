@@ -7,10 +7,16 @@ import { invalidField } from "../lib/fault.ts";
 import type { SealedKey } from "./access-keys-store.ts";
 import { describePrivateKey } from "./private-key.ts";
 
+/** Of type none, and of it alone, nothing is sealed. @throws Fault `sealed_unreadable` where the row was altered */
+export function wholeKey(stored: SealedKey): SealedKey {
+  if ((stored.key.type === "none") !== (stored.sealed === null)) throw unreadable();
+  return stored;
+}
+
 /** The secret of a stored key. @throws Fault `sealed_unreadable` where the record is not the row's own. */
-export async function openKey(sealer: Sealer, { key, sealed }: SealedKey): Promise<Secret> {
-  if (key.type === "none") return { type: "none" };
-  if (sealed === null) throw unreadable();
+export async function openKey(sealer: Sealer, stored: SealedKey): Promise<Secret> {
+  const { key, sealed } = wholeKey(stored);
+  if (sealed === null) return { type: "none" };
   const secret = Secret.parse(JSON.parse(fromUtf8(await sealer.open(sealed, contextOf(key)))));
   // The type is bound by the associated data; this binds what is inside to it as well.
   if (secret.type !== key.type) throw unreadable();

@@ -8,7 +8,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { Project } from "../../protocol/projects.ts";
 import { findKeysOfJob, type SealedKey } from "../access-keys/access-keys-store.ts";
 import { decide } from "../access-keys/key-policy.ts";
-import { openKey } from "../access-keys/key-secret.ts";
+import { openKey, wholeKey } from "../access-keys/key-secret.ts";
 import type { Organization } from "../accounts/accounts-store.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
@@ -134,9 +134,9 @@ async function handOver(ports: HandOverPorts, agentId: string, stored: StoredJob
 }
 
 /** What is handed over, or in words why nothing is. Every policy is asked again: it may have changed since. */
-async function prepare(ports: HandOverPorts, agentId: string, stored: StoredJob): Promise<Prepared | string> {
+async function prepare(ports: HandOverPorts, agentId: string, claimed: StoredJob): Promise<Prepared | string> {
   const { db, sealer } = ports;
-  const { job, agentTypeId } = stored;
+  const { job, agentTypeId } = claimed;
   const [project, organization, sealedSpec, agentType, found, earlierMint] = await Promise.all([
     ports.projects.find(job.project_id),
     ports.organization(),
@@ -148,13 +148,18 @@ async function prepare(ports: HandOverPorts, agentId: string, stored: StoredJob)
   if (project === null || sealedSpec === null || agentType === null) throw notFound();
   const refusal = typeRefusal(agentType.value.policy, job.project_id, job.git);
   if (refusal !== null) return `agent type ${job.agent_type}: ${refusal}`;
-  const spec = await opened(ports, agentId, stored, "its specification", () => openSpec(sealer, job, sealedSpec));
+  const spec = await opened(ports, agentId, claimed, "its specification", () => openSpec(sealer, job, sealedSpec));
   if (typeof spec === "string") return spec;
   const keys: Prepared["keys"][number][] = [];
   for (const use of spec.keys) {
-    const sealed = found.get(use.key);
-    const reason = sealed === undefined ? "no such key in this project" : keyRefusal(use, sealed, stored);
-    if (sealed === undefined || reason !== null) return `access key ${use.key}: ${reason}`;
+    const what = `access key ${use.key}`;
+    const stored = found.get(use.key);
+    if (stored === undefined) return `${what}: no such key in this project`;
+    // First: what was made a key of type none would else be refused as one, and nobody hear of the altered row.
+    const sealed = await opened(ports, agentId, claimed, what, async () => wholeKey(stored));
+    if (typeof sealed === "string") return sealed;
+    const reason = keyRefusal(use, sealed, claimed);
+    if (reason !== null) return `${what}: ${reason}`;
     keys.push({ use, sealed });
   }
   return { project, organization, spec, keys, earlierMint };
