@@ -10,7 +10,6 @@ process.env.X_LOCAL_EXPLORER = "false";
 process.env.WRANGLER_HIDE_BANNER = "true";
 
 const root = join(import.meta.dirname, "../..");
-const configPath = join(root, "wrangler.toml");
 
 /** Loopback, so that transport is not enforced; the harness picks the port, so that no test can depend on it. */
 export const issuer = "http://127.0.0.1:8787";
@@ -61,8 +60,9 @@ export interface Harness {
   close(): Promise<void>;
 }
 
-/** Starts the Worker on an empty, migrated database. */
-export async function startHarness(vars: Vars = {}): Promise<Harness> {
+/** Starts the Worker on an empty, migrated database; `config` is another wrangler.toml, around the same Worker. */
+export async function startHarness(vars: Vars = {}, config = "wrangler.toml"): Promise<Harness> {
+  const configPath = join(root, config);
   const worker = (changed: Vars) => ({ configPath, vars: definedVars({ ...defaultVars, ...changed }) });
   const server = createTestHarness({ root, workers: [worker(vars)] });
   let { url } = await server.listen();
