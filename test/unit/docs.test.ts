@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import * as z from "zod";
-import { FeedHeader } from "../../src/protocol/job-changes.ts";
+import { FeedHeader, JobChange } from "../../src/protocol/job-changes.ts";
 import { limits } from "../../src/protocol/limits.ts";
+import { LogEvent } from "../../src/protocol/log-events.ts";
 import { closeCodes, FrameHeader, ViewerMessage } from "../../src/protocol/log-frames.ts";
 import { permissions } from "../../src/worker/accounts/permissions.ts";
 import { Settings } from "../../src/worker/env.ts";
@@ -41,6 +42,18 @@ it("docs/log-protocol.md shows frames and acks that the schemas take, and every 
   }
   const codes = table(text, "code").map(([code, name]) => [name, Number(code)]);
   expect(Object.fromEntries(codes)).toEqual(closeCodes);
+});
+
+it("docs/log-protocol.md shows a change and each kind of event as the schemas have them", () => {
+  const text = read("docs/log-protocol.md");
+  const shown = (fence: string) =>
+    (new RegExp(`\`\`\`${fence}\\n([^\`]*)\`\`\``).exec(text)?.[1] ?? "")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  expect(shown("change").map((change) => z.strictObject(JobChange.shape).parse(change))).toHaveLength(1);
+  const kinds = shown("events").map((event) => LogEvent.parse(event).event);
+  expect(kinds).toEqual(LogEvent.options.map((option) => option.shape.event.value));
 });
 
 it("docs/permissions.md is the table that the code asks", () => {

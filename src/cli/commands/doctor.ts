@@ -31,7 +31,7 @@ export function addDoctorCommand(program: Command, cli: Cli): void {
       const httpPort = options.httpPort ?? (base.port === "" ? 80 : null);
       const token = await tokenIfAny(cli, base);
       if (provesAddresses && token === null && mayCarryToken(base))
-        throw new UsageError("--prove-addresses takes an owner's token");
+        throw new UsageError("--prove-addresses takes an owner's token: --token-file FILE, or SIGNALBOX_TOKEN");
       const findings = await diagnose({ base, token, httpPort, connectTo, provesAddresses });
       show(cli, findings);
       if (findings.some(({ verdict }) => verdict === "failure")) cli.setExitCode(exitCodes.failed);

@@ -88,7 +88,11 @@ describe("doctor", () => {
   test("proves nothing without a token, and says so before it looks", async () => {
     const { url, asked } = await site.api({});
     const { code, stderr } = await runCli(["doctor", url, "--prove-addresses"]);
-    expect([code, stderr, asked]).toEqual([2, expect.stringContaining("takes an owner's token"), []]);
+    expect([code, stderr, asked]).toEqual([
+      2,
+      expect.stringContaining("takes an owner's token: --token-file FILE, or SIGNALBOX_TOKEN"),
+      [],
+    ]);
   });
 
   test("exits 1 where anything fails, with every finding as a line or as JSON, and never sends a token in clear", async () => {
