@@ -207,7 +207,8 @@ export function logRoomPorts(env: Env, inBackground: InBackground): LogRoomPorts
     whoMayWatch: (jobId, principalIds, now) => whoMayWatch(env.DB, jobId, principalIds, now),
     async enforceDeadlines(jobId, now) {
       const verdict = await enforceDeadlines(env.DB, jobId, now, deadlines);
-      if (verdict.kind === "finished") feed.wake();
+      // Whatever it decided it may have changed the state: to `stopping`, too.
+      feed.wake();
       return verdict;
     },
   };

@@ -112,6 +112,9 @@ it("forgets what is older than promised, says so to who comes late, and never gi
   await harness.cron();
   expect((await read(last)).complete).toBe(true);
   expect(await read(last - 2)).toMatchObject({ complete: false, items: [{ position: last }] });
+  const stranger = await world.tokenOf("guest", await addProject(world, "late"));
+  const told = await read(1, stranger);
+  expect([told.complete, (await read(told.next, stranger)).complete]).toEqual([false, true]);
   await world.startJob();
   expect((await read(last)).items.map(({ position }) => position)).toEqual([last + 1]);
 });

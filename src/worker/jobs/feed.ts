@@ -70,7 +70,9 @@ export abstract class FeedObject<Env> extends DurableObject<Env> {
       if (at !== null && at <= now) socket.close(closeCodes.stalled, "nothing was acknowledged for too long");
     }
     await this.#pump();
-    if (this.#readers().length > 0) await this.#setAlarm(now);
+    const readers = this.#readers();
+    const stalls = readers.map(({ reader }) => stalledAt(reader)).filter((at) => at !== null);
+    if (readers.length > 0) await this.ctx.storage.setAlarm(Math.min(minuteAfter(now), ...stalls));
   }
 
   #accept(socket: WebSocket, principalId: string, after: number): boolean {
@@ -85,14 +87,13 @@ export abstract class FeedObject<Env> extends DurableObject<Env> {
     this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(socketPing, socketPong));
     this.ctx.acceptWebSocket(socket, [principalId]);
     socket.serializeAttachment(newReader(principalId, after));
-    void this.#setAlarm(this.ports.clock(), "unless_set");
+    void this.#watch();
     return true;
   }
 
-  async #setAlarm(now: EpochMs, when: "always" | "unless_set" = "always"): Promise<void> {
-    if (when === "unless_set" && (await this.ctx.storage.getAlarm()) !== null) return;
-    const seconds = Math.min(limits.viewerCheckSeconds, limits.viewerStallSeconds);
-    await this.ctx.storage.setAlarm(plusSeconds(now, seconds));
+  async #watch(): Promise<void> {
+    if ((await this.ctx.storage.getAlarm()) !== null) return;
+    await this.ctx.storage.setAlarm(minuteAfter(this.ports.clock()));
   }
 
   #readers(): { socket: WebSocket; reader: Reader }[] {
@@ -154,4 +155,8 @@ export abstract class FeedObject<Env> extends DurableObject<Env> {
     socket.serializeAttachment(next);
     if (page.items.length >= feedPageItems) this.#isWanted = true;
   }
+}
+
+function minuteAfter(now: EpochMs): EpochMs {
+  return plusSeconds(now, limits.viewerCheckSeconds);
 }

@@ -25,12 +25,15 @@ export function createJobChanges({ db, clock }: { db: D1Database; clock: Clock }
   };
 }
 
-/** Pure. A position that lies ahead of the newest comes from a database that was put back since: it begins there. */
+/**
+ * Pure. A position that lies ahead of the newest comes from a database that was put back since: it begins there. One
+ * that lies before the oldest goes on at that, also where nothing of it may be read: what is missing is told once.
+ */
 export function pageOf(after: number, { items, oldest, newest }: FoundChanges): JobChangesPage {
   const last = newest ?? 0;
   return {
     items,
-    next: items.at(-1)?.position ?? Math.min(after, last),
+    next: items.at(-1)?.position ?? Math.max(Math.min(after, last), Math.min((oldest ?? 1) - 1, last)),
     complete: after <= last && after + 1 >= (oldest ?? 1),
   };
 }
