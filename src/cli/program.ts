@@ -3,6 +3,7 @@ import { Command, type OutputConfiguration } from "commander";
 import { addAgentCommands } from "./commands/agent.ts";
 import { addAgentTypeCommands } from "./commands/agent-type.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addIdentityCommands } from "./commands/identity.ts";
 import { addIdentityProfileCommands } from "./commands/identity-profile.ts";
 import { addImportCommands } from "./commands/import.ts";
 import { addJobCommands } from "./commands/job.ts";
@@ -10,6 +11,7 @@ import { addKeyCommands } from "./commands/key.ts";
 import { addKeygenCommands } from "./commands/keygen.ts";
 import { addLogsCommand } from "./commands/logs.ts";
 import { addNetworkCommands } from "./commands/network.ts";
+import { addOrganizationCommands } from "./commands/organization.ts";
 import { addProjectCommands } from "./commands/project.ts";
 import { addRecoverCommand } from "./commands/recover.ts";
 import { addRotateCommands } from "./commands/rotate.ts";
@@ -50,10 +52,12 @@ export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): C
     addStartCommand,
     addServeCommand,
     addDoctorCommand,
+    addOrganizationCommands,
     addProjectCommands,
     addKeyCommands,
     addAgentTypeCommands,
     addAgentCommands,
+    addIdentityCommands,
     addIdentityProfileCommands,
     addTokenCommands,
     addNetworkCommands,

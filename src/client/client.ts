@@ -9,6 +9,8 @@ import {
   ApiTokenList,
   Bootstrapped,
   type BootstrapRequest,
+  type OrganizationPatch,
+  OrganizationShown,
   SocketTicket,
   WhoAmI,
 } from "../protocol/accounts.ts";
@@ -22,11 +24,9 @@ import {
   type RegistrationTokenCreate,
 } from "../protocol/agent-types.ts";
 import { Health } from "../protocol/health.ts";
-import { LedgerEntry } from "../protocol/identity.ts";
-import { IdentityProfile, type IdentityProfileCreate, IdentityProfileList } from "../protocol/identity-profiles.ts";
 import { JobChangesPage, type JobChangesQuery } from "../protocol/job-changes.ts";
 import { Job, JobList, type JobStart } from "../protocol/jobs.ts";
-import { List, type Listed } from "../protocol/list.ts";
+import type { Listed } from "../protocol/list.ts";
 import { type NetworksPatch, NetworksShown } from "../protocol/networks.ts";
 import { Project, type ProjectCreate, ProjectList, type ProjectPatch } from "../protocol/projects.ts";
 import { SealingBatch, type SealingEscrowRecord, SealingStatus, type SealingSwitch } from "../protocol/sealing.ts";
@@ -39,6 +39,7 @@ import {
 } from "../protocol/trust.ts";
 import { accessKeys } from "./access-keys.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { identity, identityProfiles } from "./identity.ts";
 import { logs } from "./logs.ts";
 import { create, type ListQuery, list, remove } from "./resource.ts";
 import { createTransport, type Fetch, type Transport } from "./transport.ts";
@@ -79,7 +80,13 @@ export function createClient(options: ClientOptions) {
     tokens: tokens(transport, newId),
     projects: projects(transport, newId),
     keys: accessKeys(transport, newId),
+    identity: identity(transport),
     identityProfiles: identityProfiles(transport, newId),
+    organization: {
+      show: () => transport.json(OrganizationShown, { method: "GET", path: "/api/v1/organization" }),
+      change: (body: z.input<typeof OrganizationPatch>) =>
+        transport.json(OrganizationShown, { method: "PATCH", path: "/api/v1/organization", body }),
+    },
     signingKeys: {
       slots: () => transport.json(SigningSlots, { method: "GET", path: "/api/v1/signing-keys" }),
       /** Once the key is overwritten: tells which tokens died with it. */
@@ -143,16 +150,6 @@ function projects(transport: Transport, newId: () => string) {
   };
 }
 
-function identityProfiles(transport: Transport, newId: () => string) {
-  const path = (projectId: string) => `/api/v1/projects/${projectId}/identity-profiles`;
-  return {
-    create: (projectId: string, body: z.input<typeof IdentityProfileCreate>) =>
-      create(transport, IdentityProfile, path(projectId), body, newId),
-    list: (projectId: string, query?: ListQuery) => list(transport, IdentityProfileList, path(projectId), query),
-    delete: (projectId: string, id: string) => remove(transport, `${path(projectId)}/${id}`),
-  };
-}
-
 function agentTypes(transport: Transport, newId: () => string) {
   const path = "/api/v1/agent-types";
   return {
@@ -179,8 +176,6 @@ function jobs(transport: Transport, newId: () => string) {
       transport.json(JobChangesPage, { method: "GET", path: "/api/v1/job-changes", query }),
     /** Stopping what is stopping changes nothing, so it may be said again. */
     stop: (id: string) => transport.json(Job, { method: "POST", path: `/api/v1/jobs/${id}/stop`, repeatable: true }),
-    /** The identity tokens that were minted for it. */
-    identity: (id: string) => transport.json(List(LedgerEntry), { method: "GET", path: `/api/v1/jobs/${id}/identity` }),
   };
 }
 

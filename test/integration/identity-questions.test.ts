@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createWorld, envOf, finishJob, takeJob, type World } from "../support/api.ts";
 import { defaultVars, type Harness, newSigningKey, startHarness } from "../support/harness.ts";
+import { startSignalbox } from "../support/processes.ts";
 
 let harness: Harness;
 let world: World;
@@ -112,6 +113,32 @@ describe("a preview", () => {
     const answer = await preview({ ref: "refs/notes/commits" });
     expect([answer.status, answer.body.errors[0].pointer]).toEqual([422, "/ref"]);
     expect(await harness.db.prepare("SELECT count(*) AS n FROM identity_ledger WHERE jti = ''").first("n")).toBe(0);
+  });
+});
+
+describe("the command line", () => {
+  const run = async (...args: string[]) => {
+    const env = { SIGNALBOX_URL: harness.url.origin, SIGNALBOX_TOKEN: world.owner };
+    const { code, stdout, stderr } = await startSignalbox([...args, "--json"], env).ended;
+    expect([code, stderr]).toEqual([0, ""]);
+    return JSON.parse(stdout);
+  };
+
+  it("changes the word for pull requests, previews the subject that it makes, and shows the ledger", async () => {
+    const { jobId } = await runningToken();
+    await finishJob(world, agent, jobId);
+    const preview = ["identity", "preview", "--project", "web", "--ref", "refs/pull/12/merge", "--no-fork"];
+    expect((await run(...preview)).claims.sub).toContain(":ref_type:pr:ref:");
+    const { settings } = await run("organization", "set", "--pull-request-word", "pull-request");
+    expect(settings.pull_request_word).toBe("pull-request");
+    expect((await run(...preview)).claims).toMatchObject({
+      sub: expect.stringContaining(":ref_type:pull-request:ref:refs/pull/12/merge"),
+      ref_type: "pr",
+      pr_number: "12",
+    });
+    await run("organization", "set", "--pull-request-word", "pr");
+    const ledger = await run("project", "ledger", "web", "--last", "1");
+    expect(ledger.map(({ job_id }: { job_id: string }) => job_id)).toEqual([jobId]);
   });
 });
 

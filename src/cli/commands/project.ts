@@ -1,4 +1,4 @@
-/** `signalbox project`: create, list, show, set. */
+/** `signalbox project`: create, list, show, set; its ledger is in project-ledger.ts. */
 import { type Command, Option } from "commander";
 import { all } from "../../client/client.ts";
 import type { Project } from "../../protocol/projects.ts";
@@ -6,6 +6,7 @@ import { type Cli, connect } from "../context.ts";
 import { UsageError } from "../exit.ts";
 import { collect, wholeNumber } from "../options.ts";
 import { findProject } from "../resolve.ts";
+import { addLedger } from "./project-ledger.ts";
 
 interface Settings {
   defaultBranch?: string;
@@ -45,6 +46,7 @@ export function addProjectCommands(program: Command, cli: Cli): void {
       show(cli, await findProject(client, name));
     });
   addSet(project, cli);
+  addLedger(project, cli);
 }
 
 function addCreate(project: Command, cli: Cli): void {
