@@ -4,20 +4,26 @@
  */
 import { limits } from "../../protocol/limits.ts";
 import { closeCodes } from "../../protocol/log-frames.ts";
-import type { EpochMs } from "./time.ts";
+import { type EpochMs, plusSeconds } from "./time.ts";
 
 export interface SocketRefusal {
   readonly code: number;
   readonly reason: string;
 }
 
+/** A minute of one principal, from its first opening on. */
+interface Minute {
+  readonly since: EpochMs;
+  times: number;
+}
+
 export class SocketDoor {
-  #minute = 0;
-  readonly #opens = new Map<string, number>();
+  /** In the order in which they began. */
+  readonly #minutes = new Map<string, Minute>();
 
   /** Null: it may come in. `own` and `all` are open already. */
   refusal(principalId: string, open: { own: number; all: number; most: number }, now: EpochMs): SocketRefusal | null {
-    if (this.#timesThisMinute(principalId, now) > limits.socketOpensPerMinute) {
+    if (this.#times(principalId, now) > limits.socketOpensPerMinute) {
       return { code: closeCodes.tooOften, reason: "sockets were opened too often" };
     }
     if (open.own >= limits.viewersPerPrincipal) {
@@ -26,12 +32,14 @@ export class SocketDoor {
     return open.all < open.most ? null : { code: closeCodes.crowded, reason: "too many sockets are open here" };
   }
 
-  #timesThisMinute(principalId: string, now: EpochMs): number {
-    const minute = Math.floor(now / 60_000);
-    if (minute !== this.#minute) this.#opens.clear();
-    this.#minute = minute;
-    const times = (this.#opens.get(principalId) ?? 0) + 1;
-    this.#opens.set(principalId, times);
-    return times;
+  #times(principalId: string, now: EpochMs): number {
+    for (const [each, { since }] of this.#minutes) {
+      if (plusSeconds(since, 60) > now) break;
+      this.#minutes.delete(each);
+    }
+    const minute = this.#minutes.get(principalId) ?? { since: now, times: 0 };
+    minute.times++;
+    this.#minutes.set(principalId, minute);
+    return minute.times;
   }
 }

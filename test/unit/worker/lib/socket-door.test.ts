@@ -10,9 +10,9 @@ const at = (seconds: number) => (seconds * 1000) as EpochMs;
 it("lets a principal come so often in a minute and no more, another as it likes, and both in the next minute", () => {
   const door = new SocketDoor();
   for (let times = 0; times < limits.socketOpensPerMinute; times++) expect(door.refusal("a", few, at(1))).toBeNull();
-  expect(door.refusal("a", few, at(59))?.code).toBe(closeCodes.tooOften);
-  expect(door.refusal("b", few, at(59))).toBeNull();
-  expect(door.refusal("a", few, at(60))).toBeNull();
+  expect(door.refusal("a", few, at(60))?.code).toBe(closeCodes.tooOften);
+  expect(door.refusal("b", few, at(60))).toBeNull();
+  expect(door.refusal("a", few, at(61))).toBeNull();
 });
 
 it("takes no more than the most of one principal, nor of everybody, and says which by its code", () => {
