@@ -157,12 +157,12 @@ describe("hand-over asks every policy again", () => {
     await failsAtHandOver(jobId, "refs/heads/release/*");
   });
 
-  it("and fails the job whose key is of another type by now, which does not go where it was to go", async () => {
+  it("and fails the job whose key's row says another type by now: it is told as altered, not as the job's mistake", async () => {
     const keyId = await addKey(world, "retyped", string);
     const jobId = await world.startJob(jobWithKeys("retyped"));
     await claim(jobId);
     await harness.db.prepare("UPDATE access_keys SET type = 'none' WHERE id = ?").bind(keyId).run();
-    await failsAtHandOver(jobId, "holds nothing to hand over");
+    await failsAtHandOver(jobId, "access key retyped: a sealed record could not be opened");
   });
 
   it("and fails the job whose agent type takes its ref no more", async () => {
