@@ -21,11 +21,15 @@ const Material = z
   .refine((text) => !text.includes("\0"), "must not hold a NUL: no environment variable could");
 const Login = Material.pipe(z.string().max(256)).default("");
 
-/** PEM from any editor: CRLF, blanks around it and a missing final newline are repaired, not refused. */
-const PrivateKey = Material.transform((pem) => `${pem.replaceAll("\r\n", "\n").trim()}\n`).refine(
+/** PEM from any editor: line ends, blanks around it and its lines, and a missing final newline are repaired, not refused. */
+const PrivateKey = Material.transform((pem) => `${trimmedLines(pem).join("\n").trim()}\n`).refine(
   (pem) => /^-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----\n[\s\S]+\n-----END [A-Z0-9 ]*PRIVATE KEY-----\n$/.test(pem),
   "must be a private key in PEM or OpenSSH form",
 );
+
+function trimmedLines(text: string): string[] {
+  return text.split(/\r\n|\r|\n/).map((line) => line.trim());
+}
 
 /** The secret of each type: what is sealed, and never returned. */
 export const Secret = z.discriminatedUnion("type", [

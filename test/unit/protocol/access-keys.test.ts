@@ -15,6 +15,7 @@ describe("a private key", () => {
   test.each<[string, string]>([
     ["as ssh-keygen writes it", pem],
     ["without its last newline", pem.trimEnd()],
+    ["indented, and with blanks behind its lines", pem.replaceAll(/^/gm, "  ").replaceAll("\n", " \t\n")],
     ["with Windows' newlines", pem.replaceAll("\n", "\r\n")],
     ["with blanks around it", `\n\n  ${pem}\n \t`],
   ])("%s is repaired to one form", (_, text) => {
