@@ -24,7 +24,7 @@ export interface Result {
 export type Verdict = "goal" | "floor" | "under" | "none";
 
 /** Fewer pairs tell nothing: their median may lie outside of all of them one time in eight, or worse. */
-export const fewestPairs = 5;
+const fewestPairs = 5;
 
 export interface Sample {
   readonly ours: number;

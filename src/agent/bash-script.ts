@@ -6,7 +6,7 @@
  * status is then printed, with a number drawn for this command, through a copy of the shell's first stdout, so that
  * `exec >file` in a job does not lose it. File descriptors 198 and 199 lie above those that bash and scripts choose.
  */
-export const markerDescriptor = 198;
+const markerDescriptor = 198;
 const commandDescriptor = 199;
 
 /** Where bash finds the driver: it moves it to a close-on-exec descriptor of its own, then drops this one. */

@@ -31,7 +31,7 @@ export interface ShellOptions {
 /** How long what outlives the shell may still write by itself: `exec > >(tee log)` ends a moment after bash. */
 const lingerMs = 300;
 /** Between SIGTERM and SIGKILL. */
-export const graceMs = 2000;
+const graceMs = 2000;
 /** How long a shell may take to end once there is nothing more to do: its EXIT trap runs now. */
 const closeMs = 5000;
 

@@ -22,7 +22,7 @@ export interface SpoolLimits {
   readonly batchBytes: number;
 }
 
-export const spoolLimits: SpoolLimits = {
+const spoolLimits: SpoolLimits = {
   fullBytes: 8 * 1024 * 1024,
   readyBytes: 4 * 1024 * 1024,
   batchEvents: limits.logPushEvents,

@@ -29,7 +29,7 @@ export interface Request {
   readonly signal?: AbortSignal | undefined;
 }
 
-export const requestTimeoutMs = 30_000;
+const requestTimeoutMs = 30_000;
 
 export async function exchange(fetch: Fetch, request: Request): Promise<HttpAnswer> {
   const timeout = AbortSignal.timeout(requestTimeoutMs);

@@ -23,7 +23,7 @@ export interface LogPusherOptions {
   readonly log: (line: string) => void;
 }
 
-export const flushLimitMs = 60_000;
+const flushLimitMs = 60_000;
 
 export class LogPusher {
   readonly #options: LogPusherOptions;

@@ -16,7 +16,7 @@ export interface SessionOptions {
 }
 
 /** Without a successful sync for this long the server has given the job to the dead. */
-export const syncLossMs = 10 * 60_000;
+const syncLossMs = 10 * 60_000;
 const interruptedTries = 3;
 /** One answer of a server being deployed may be wrong; so many are not. */
 const unknownTries = 3;

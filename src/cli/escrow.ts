@@ -30,7 +30,7 @@ export interface Terminal {
   ask(question: string, signal: AbortSignal): Promise<string>;
 }
 
-export const terminal: Terminal = {
+const terminal: Terminal = {
   get isThere() {
     return process.stdin.isTTY === true && process.stderr.isTTY === true;
   },

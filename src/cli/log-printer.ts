@@ -87,7 +87,7 @@ function describe(event: Exclude<LogEvent, { event: "cmd_output" }>, colour: boo
 }
 
 /** The protocol's times are whole seconds. */
-export function duration(seconds: number): string {
+function duration(seconds: number): string {
   if (seconds < 1) return "under 1 s";
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

@@ -26,6 +26,6 @@ export function nextSealingStep({ seals_with, items }: SealingStatus): SealingSt
 }
 
 /** Sealed records that rest under a key. */
-export function recordsOf({ access_keys, job_specs }: SealingKeyStatus): number {
+function recordsOf({ access_keys, job_specs }: SealingKeyStatus): number {
   return access_keys + job_specs;
 }

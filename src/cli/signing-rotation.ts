@@ -37,7 +37,7 @@ function refusal(items: readonly SigningSlot[]): string {
 }
 
 /** What a slot is still needed for. */
-export function need({ slot, state, activates_at, replaceable_at }: SigningSlot): string {
+function need({ slot, state, activates_at, replaceable_at }: SigningSlot): string {
   switch (state) {
     case "active":
       return `${slot} signs`;

@@ -10,7 +10,7 @@ export type Ending =
   | { kind: "closed"; code: number; reason: string }
   | { kind: "refused"; status: number; body: string };
 
-export const pingMilliseconds = 25_000;
+const pingMilliseconds = 25_000;
 
 export class LogConnection implements SocketEvents {
   #socket: Socket | undefined;

@@ -20,7 +20,7 @@ export const CertificateFingerprint = z
   .regex(/^[0-9a-f]{64}$/, "must be a SHA-256 fingerprint: 64 digits of lower-case hex, without colons");
 
 /** The client certificates of which every request of the type's agents must present one; null: none is asked for. */
-export const RequiredCertificates = z.array(CertificateFingerprint).min(1).max(limits.agentCertificates).nullable();
+const RequiredCertificates = z.array(CertificateFingerprint).min(1).max(limits.agentCertificates).nullable();
 
 export const AgentTypeCreate = z.strictObject({
   id: ClientId,

@@ -13,8 +13,8 @@ export const Audience = z
   .max(256)
   .regex(/^[\x21-\x7e]+$/, "must be printable ASCII without blanks");
 
-export const tokenLifeSecondsMin = 300;
-export const tokenLifeSecondsMax = 24 * 3600;
+const tokenLifeSecondsMin = 300;
+const tokenLifeSecondsMax = 24 * 3600;
 
 /**
  * Forms of `sub`: Semaphore CI's; the same in 127 bytes; or `org_id:…:prj_id:…`, one per project whatever the ref,

@@ -10,15 +10,15 @@ import * as z from "zod";
 const timestamp = z.int();
 const heldBack = z.string().optional();
 
-export const JobStartedEvent = z.object({ event: z.literal("job_started"), timestamp, output: heldBack });
-export const CmdStartedEvent = z.object({
+const JobStartedEvent = z.object({ event: z.literal("job_started"), timestamp, output: heldBack });
+const CmdStartedEvent = z.object({
   event: z.literal("cmd_started"),
   timestamp,
   directive: z.string(),
   output: heldBack,
 });
 export const CmdOutputEvent = z.object({ event: z.literal("cmd_output"), timestamp, output: z.string() });
-export const CmdFinishedEvent = z.object({
+const CmdFinishedEvent = z.object({
   event: z.literal("cmd_finished"),
   timestamp,
   directive: z.string(),
@@ -27,7 +27,7 @@ export const CmdFinishedEvent = z.object({
   finished_at: z.int(),
   output: heldBack,
 });
-export const JobFinishedEvent = z.object({
+const JobFinishedEvent = z.object({
   event: z.literal("job_finished"),
   timestamp,
   result: z.enum(["passed", "failed", "stopped"]),

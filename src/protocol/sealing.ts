@@ -3,7 +3,7 @@ import * as z from "zod";
 import { Id, Timestamp } from "./ids.ts";
 
 /** The first 8 bytes of SHA-256 of a sealing key, in hex. */
-export const SealingKeyId = z.string().regex(/^[0-9a-f]{16}$/, "must be 16 digits of lower-case hex");
+const SealingKeyId = z.string().regex(/^[0-9a-f]{16}$/, "must be 16 digits of lower-case hex");
 
 export const sealingSlots = ["ACCESS_KEY_ENCRYPTION", "ACCESS_KEY_ENCRYPTION_2"] as const;
 
@@ -12,7 +12,7 @@ export const sealingSlots = ["ACCESS_KEY_ENCRYPTION", "ACCESS_KEY_ENCRYPTION_2"]
  * more, but records or the masks of unfinished jobs need it. `safe_to_remove`: nothing does, nor ever will again.
  * `missing`: it is needed and no slot holds it. `gone`: neither needed nor held.
  */
-export const SealingKeyState = z.enum(["seals", "new", "retired", "safe_to_remove", "missing", "gone"]);
+const SealingKeyState = z.enum(["seals", "new", "retired", "safe_to_remove", "missing", "gone"]);
 
 /**
  * That a copy of a sealing key is kept. `shown`: to a person, who typed its id back. `recipient`: encrypted to an age
@@ -67,7 +67,7 @@ export const SealingSwitch = z.strictObject({ from: SealingKeyId, to: SealingKey
 export type SealingSwitch = z.infer<typeof SealingSwitch>;
 
 /** Where a walk over every sealed record stands; null begins it. */
-export const SealingCursor = z.string().regex(/^(access_keys|job_specs)\/[0-9a-f-]{0,36}$/, "must be what `next` said");
+const SealingCursor = z.string().regex(/^(access_keys|job_specs)\/[0-9a-f-]{0,36}$/, "must be what `next` said");
 export const SealingWalk = z.strictObject({ after: SealingCursor.nullable().default(null) });
 
 export const SealingBatch = z.object({

@@ -28,7 +28,7 @@ export const PolicyText = z
   );
 
 /** A whole ref, or all refs under a prefix: `refs/heads/release/**`. Clouds cannot say more than these two exactly. */
-export const TrustedRef = z.union([
+const TrustedRef = z.union([
   GitRef,
   text
     .max(limits.refBytes)

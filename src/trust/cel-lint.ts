@@ -159,6 +159,6 @@ export function unmappedAttributes(tree: ASTNode, { mapped }: ClaimNames): strin
   return [...new Set(named)].filter((name) => !mapped.has(name));
 }
 
-export function nodesOf(node: ASTNode): ASTNode[] {
+function nodesOf(node: ASTNode): ASTNode[] {
   return [node, ...childrenOf(node).flatMap(nodesOf)];
 }

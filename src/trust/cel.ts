@@ -118,7 +118,7 @@ function environmentOf({ variables, extract, optionals }: CelDialect): Environme
  * Google's `extract`: the part of `value` that the template's `{name}` stands for, "" where it does not fit. What
  * stands before the braces is looked for first; what stands behind them ends the part (none: the end of the value).
  */
-export function extractByTemplate(value: string, template: string): string {
+function extractByTemplate(value: string, template: string): string {
   const [, before = "", behind = ""] = /^([^{]*)\{[^}]*\}(.*)$/s.exec(template) ?? [];
   const start = value.indexOf(before);
   if (start < 0) return "";

@@ -100,6 +100,6 @@ function lowered(text: string): string {
   return own.toLowerCase() + text.slice(own.length);
 }
 
-export function isSub127(text: string): boolean {
+function isSub127(text: string): boolean {
   return /^[^:]+:[0-9a-f-]{36}:[^:]+:(br|tg|pr|fk):.+$/.test(text) && text.length <= 127;
 }

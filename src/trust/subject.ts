@@ -22,7 +22,7 @@ export interface TrustedScope {
 }
 
 /** Longer subjects end in `~` and a hash (src/worker/identity/subject.ts). */
-export const subjectCharsMax = 255;
+const subjectCharsMax = 255;
 /** So much of a cut subject is its beginning: 255 less `~` and 26 characters, less a broken escape. */
 const keptCharsMin = subjectCharsMax - 27 - 2;
 

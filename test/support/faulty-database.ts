@@ -9,7 +9,7 @@ export interface FaultyDatabase {
 }
 
 /** `nth` counts round trips from 1 on: a batch is one, each statement that is run by itself another. */
-export function faultyDatabase(real: D1Database, nth: number, loss: Loss): FaultyDatabase {
+function faultyDatabase(real: D1Database, nth: number, loss: Loss): FaultyDatabase {
   let calls = 0;
   const attempt = async <Result>(run: () => Promise<Result>): Promise<Result> => {
     calls += 1;

@@ -32,7 +32,7 @@ export async function jobSpecOf(cli: Cli, words: readonly string[], options: Spe
 }
 
 /** One word is shell text as it stands; several are one command, each word kept whole. */
-export function commandOf(words: readonly string[]): string[] {
+function commandOf(words: readonly string[]): string[] {
   const [only, ...more] = words;
   if (only === undefined) return [];
   return [more.length === 0 ? only : words.map(quoted).join(" ")];

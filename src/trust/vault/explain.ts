@@ -1,6 +1,6 @@
 /** Whether a role of Vault's or OpenBao's JWT auth method lets a token log in (vault-plugin-auth-jwt). */
 import type { TokenClaims, TrustCheck, TrustExplanation, TrustResult } from "../../protocol/trust.ts";
-import { Effort, tooCostly } from "../effort.ts";
+import { type Effort, tooCostly } from "../effort.ts";
 import { allOf, type Part, resultOf, verdictOf } from "../logic.ts";
 import {
   audienceCheck,
@@ -187,7 +187,7 @@ function listed(value: unknown): unknown[] | null {
 }
 
 /** ryanuber/go-glob: `*` is any run, also over slashes; nothing else is special. An empty glob fits the empty text. */
-export function globFits(pattern: string, text: string, effort = new Effort()): boolean {
+function globFits(pattern: string, text: string, effort: Effort): boolean {
   if (!effort.spend(pattern.length)) return false;
   return fitsPieces(
     text,

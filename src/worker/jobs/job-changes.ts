@@ -29,7 +29,7 @@ export function createJobChanges({ db, clock }: { db: D1Database; clock: Clock }
  * Pure. A position that lies ahead of the newest comes from a database that was put back since: it begins there. One
  * that lies before the oldest goes on at that, also where nothing of it may be read: what is missing is told once.
  */
-export function pageOf(after: number, { items, oldest, newest }: FoundChanges): JobChangesPage {
+function pageOf(after: number, { items, oldest, newest }: FoundChanges): JobChangesPage {
   const last = newest ?? 0;
   return {
     items,

@@ -10,7 +10,7 @@ import { concat, toBase64, toHex, utf8, utf8Length } from "../lib/bytes.ts";
 /** Shorter values, once trimmed, would mask half the log; nor is a shorter form of a longer one looked for. */
 export const valueBytesMin = 4;
 /** A line of a multi-line value is looked for alone from this length on. */
-export const lineBytesMin = 8;
+const lineBytesMin = 8;
 
 /** Every form of `value`, or none where it is too short. */
 export function formsOf(value: string): Set<string> {

@@ -20,7 +20,7 @@ import { asStream, eventPieces, finalPosition, pageBytes, textPieces, totalBytes
 import { eventAsJson, pageAsJson } from "./plain-read.ts";
 import { type ReadableJobs, requireReadable } from "./readable.ts";
 
-export const Position = z.string().regex(/^\d{1,15}$/, "must be a position");
+const Position = z.string().regex(/^\d{1,15}$/, "must be a position");
 
 const LineNumber = z.string().regex(/^[1-9]\d{0,14}$/, "must be the number of a line, from 1");
 
