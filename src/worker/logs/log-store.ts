@@ -1,74 +1,16 @@
 /**
- * The room's SQLite; how the log rests once it is final is log-life-store.ts's. Statements that belong together run in one stretch without
- * an await, which the runtime commits as one transaction and makes durable before any answer leaves.
+ * The room's own row, its masks and its records, in the room's SQLite. The tables are log-tables-store.ts's, how the
+ * log rests once it is final is log-life-store.ts's. Statements that belong together run in one stretch without an
+ * await, which the runtime commits as one transaction and makes durable before any answer leaves.
  */
 import type { JobResult } from "../../protocol/jobs.ts";
 import { type Bytes, fromUtf8, utf8 } from "../lib/bytes.ts";
 import type { EpochMs } from "../lib/time.ts";
+import { createTables, hasTables } from "./log-tables-store.ts";
 import { type Carry, lostNeedle } from "./mask-stream.ts";
+import { bodyOf, type RecordRow, toRecord } from "./record-row.ts";
 import { type LogRecord, untilOf } from "./records.ts";
 import { type ArmedJob, emptyRoom, type RoomRow, type RoomState, toState } from "./room-state.ts";
-
-interface RecordRow extends Record<string, SqlStorageValue> {
-  kind: LogRecord["kind"];
-  position: number;
-  until: number;
-  part: number;
-  parts: number;
-  size: number;
-  body: ArrayBuffer;
-}
-
-const tables = `
-  CREATE TABLE IF NOT EXISTS room (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    job_id TEXT,
-    project_id TEXT,
-    claim_number INTEGER,
-    mask_revision INTEGER NOT NULL DEFAULT 0,
-    head INTEGER NOT NULL DEFAULT 0,
-    bytes INTEGER NOT NULL DEFAULT 0,
-    last_seq INTEGER NOT NULL DEFAULT 0,
-    is_full INTEGER NOT NULL DEFAULT 0,
-    result TEXT,
-    deadline_at INTEGER,
-    sweep_at INTEGER
-  );
-  -- Apart from the room's row, which every push rewrites. One for each arm of the claim: what an agent was handed
-  -- once stays masked, whatever it is handed when it asks again.
-  CREATE TABLE IF NOT EXISTS masks (
-    id INTEGER PRIMARY KEY,
-    claim_number INTEGER NOT NULL,
-    -- 1: of a token that the running job asked for.
-    is_asked INTEGER NOT NULL DEFAULT 0,
-    sealed BLOB NOT NULL
-  );
-  -- No row: nothing is held back. Numbers alone: what they stand for can be told only by who opens the masks.
-  CREATE TABLE IF NOT EXISTS carry (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    needle INTEGER NOT NULL,
-    depth INTEGER NOT NULL,
-    masked INTEGER NOT NULL
-  );
-  -- No row: the log is not final.
-  CREATE TABLE IF NOT EXISTS life (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    closed_at INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    sha256 BLOB NOT NULL,
-    look_at INTEGER NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS records (
-    seq INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    position INTEGER NOT NULL,
-    until INTEGER NOT NULL,
-    part INTEGER NOT NULL DEFAULT 0,
-    parts INTEGER NOT NULL DEFAULT 0,
-    size INTEGER NOT NULL DEFAULT 0,
-    body BLOB NOT NULL
-  );
-`;
 
 /** Records never change once written, so the last few read or written are kept: many viewers ask for the same. */
 const keptRecords = 4;
@@ -85,7 +27,7 @@ export class LogStore {
     this.#storage = storage;
     this.#hasTables = hasTables(storage);
     // Those of a newer deployment too.
-    if (this.#hasTables) storage.sql.exec(tables);
+    if (this.#hasTables) createTables(storage);
   }
 
   /** Frees the storage, alarm included: the room is as if nothing had ever been written to it. */
@@ -284,32 +226,8 @@ export class LogStore {
 
   #ensureRoom(): void {
     if (this.#state !== null && this.#state !== emptyRoom) return;
-    if (!this.#hasTables) this.#storage.sql.exec(tables);
+    if (!this.#hasTables) createTables(this.#storage);
     this.#hasTables = true;
     this.#write("INSERT INTO room (id) VALUES (1) ON CONFLICT DO NOTHING");
-  }
-}
-
-function hasTables(storage: DurableObjectStorage): boolean {
-  return storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'room'").toArray().length > 0;
-}
-
-function bodyOf(record: LogRecord): Uint8Array {
-  if (record.kind === "gap") return new Uint8Array();
-  return record.kind === "notice" ? utf8(record.text) : record.bytes;
-}
-
-function toRecord(row: RecordRow): LogRecord {
-  const bytes = new Uint8Array(row.body);
-  const { position, until, part, parts, size } = row;
-  switch (row.kind) {
-    case "events":
-      return { kind: "events", position, count: until - position, bytes };
-    case "part":
-      return { kind: "part", position, part, parts, size, bytes };
-    case "gap":
-      return { kind: "gap", position, until };
-    case "notice":
-      return { kind: "notice", position, text: fromUtf8(bytes) };
   }
 }
