@@ -18,9 +18,15 @@ export const limits = {
   /** Unacknowledged bytes that one viewer may have under way, at most. */
   viewerCreditBytes: 1024 * 1024,
   /** Unacknowledged bytes under way in one room, over all its viewers. */
-  roomCreditBytes: 64 * 1024 * 1024,
+  roomCreditBytes: 128 * 1024 * 1024,
   /** A message that a viewer may send. */
   viewerMessageBytes: 1024,
+  /** Messages that a socket may send before it was sent any frame; then one for each frame and second. */
+  socketMessagesAtFirst: 20,
+  /** Messages that a socket may have saved up. */
+  socketMessagesSaved: 200,
+  /** Unacknowledged bytes that wait for one principal in one isolate of the edge, over all its sockets. */
+  principalUnackedBytes: 16 * 1024 * 1024,
   /** Sockets per principal and job. */
   viewersPerPrincipal: 10,
   /** Viewers of one job, over everybody. */

@@ -58,6 +58,8 @@ export const closeCodes = {
   crowded: 4101,
   /** One principal opened sockets too often: try again later. */
   tooOften: 4102,
+  /** More messages than frames and time allow. */
+  tooManyMessages: 4103,
 } as const;
 
 const encoder = new TextEncoder();

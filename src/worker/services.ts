@@ -75,7 +75,7 @@ export interface Services {
 export type InBackground = (work: Promise<unknown>) => void;
 
 export function createServices(env: Env, config: Config, issuer: URL, inBackground: InBackground): Services {
-  const feed = createFeed(env.FEED, inBackground);
+  const feed = createFeed(env.FEED, inBackground, systemClock);
   const base = { db: env.DB, clock: systemClock, random: systemRandom };
   const { settings, sealing: held } = config;
   const sealer = createSealer(env.DB, held, systemClock, systemRandom);
@@ -191,7 +191,7 @@ function createAdmission(
 
 /** What a log room needs of the house. */
 export function logRoomPorts(env: Env, inBackground: InBackground): LogRoomPorts {
-  const feed = createFeed(env.FEED, inBackground);
+  const feed = createFeed(env.FEED, inBackground, systemClock);
   const settings = readSettings(env);
   const deadlines = {
     agentLostSeconds: settings.agent_lost_seconds,

@@ -394,6 +394,61 @@ describe("a flood of sockets", () => {
   });
 });
 
+describe("a flood of messages", () => {
+  it("ends at the edge by its code: the room hears of few, stores pushes, and another viewer sees every line", async () => {
+    const job = await newJob();
+    expect(await push(job, 0, lines(0, 10))).toBe(200);
+    const honest = new TestViewer(job, 0, { who: "honest" });
+    await honest.until((v) => v.position === 10, "the first lines");
+    for (const message of ['{"ack":0}', "ping ", "x".repeat(2000)]) {
+      const mallory = new TestViewer(job, 0, { who: "mallory", acks: false });
+      await mallory.until((v) => v.position === 10, "the first lines");
+      for (let sent = 0; sent < 20_000; sent++) mallory.socket.send(message);
+      await mallory.until((v) => v.closed !== undefined, "cut off");
+      expect(mallory.closed?.code).toBe({ '{"ack":0}': 4103, "ping ": 1008 }[message] ?? 1009);
+    }
+    expect(await push(job, 10, lines(10, 20))).toBe(200);
+    await honest.until((v) => v.position === 20, "every line");
+    expect(honest.closed).toBeUndefined();
+    expect((await job.call("planted")).heard).toBeLessThan(60);
+  });
+
+  it("is not what a viewer sends that acknowledges each of many frames", async () => {
+    const job = await newJob();
+    const viewer = new TestViewer(job, 0, { acks: false });
+    await viewer.until((v) => v.socket.readyState === WebSocket.OPEN, "open");
+    for (let at = 0; at < 60; at++) {
+      expect(await push(job, at, lineOf(at))).toBe(200);
+      await viewer.until((v) => v.position === at + 1, "the line");
+      viewer.ack(viewer.received);
+    }
+    expect(viewer.closed).toBeUndefined();
+  });
+});
+
+describe("what waits unacknowledged", () => {
+  it("is bounded for one principal over all its sockets on all logs, and nobody else's", async () => {
+    const jobs = await Promise.all([newJob(), newJob()]);
+    for (const job of jobs) {
+      for (let at = 0; at < 3; at++) expect(await push(job, at, lineOf(at, "x".repeat(900 * 1024)))).toBe(200);
+    }
+    const hoarders = jobs.flatMap((job) =>
+      Array.from({ length: 10 }, () => new TestViewer(job, 0, { who: "hoarder", acks: false })),
+    );
+    const isCutOff = (viewer: TestViewer) => viewer.closed?.code === 4100;
+    await waitFor(
+      () => hoarders.some(isCutOff),
+      () => "one socket too many is cut off",
+    );
+    for (const job of jobs) {
+      await new TestViewer(job, 0, { who: "honest" }).until((viewer) => viewer.position === 3, "everything");
+    }
+    const waiting = hoarders.filter((viewer) => !isCutOff(viewer));
+    expect(waiting.length).toBeGreaterThan(5);
+    for (const viewer of hoarders) viewer.close();
+  });
+});
+
 describe("pushes", () => {
   it("mask secrets, before and after an eviction, and open the masks once for each", async () => {
     const job = await newJob({ masks: { TOKEN: "hunter2hunter2" } });

@@ -4,7 +4,8 @@ import { toPerson } from "../accounts/accounts.ts";
 import { listLiveTokens } from "../accounts/accounts-store.ts";
 import { mayDo } from "../accounts/permissions.ts";
 import { upgradeHeaders } from "../accounts/socket-wire.ts";
-import type { EpochMs } from "../lib/time.ts";
+import { relayed } from "../lib/socket-relay.ts";
+import type { Clock, EpochMs } from "../lib/time.ts";
 import type { FeedObject } from "./feed.ts";
 
 export type Feeds<Env> = DurableObjectNamespace<FeedObject<Env>>;
@@ -17,7 +18,7 @@ export interface Feed {
 }
 
 /** `inBackground` keeps work alive behind an answer. */
-export function createFeed<Env>(feeds: Feeds<Env>, inBackground: (work: Promise<unknown>) => void): Feed {
+export function createFeed<Env>(feeds: Feeds<Env>, inBackground: (work: Promise<unknown>) => void, clock: Clock): Feed {
   const object = () => feeds.getByName("feed");
   return {
     // One that fails is made good by the next, or within a minute by the object's alarm.
@@ -27,8 +28,10 @@ export function createFeed<Env>(feeds: Feeds<Env>, inBackground: (work: Promise<
           .wake()
           .catch(() => undefined),
       ),
-    open: (request, principalId, after) =>
-      object().fetch(`https://feed/?after=${after}`, { headers: upgradeHeaders(request, principalId) }),
+    async open(request, principalId, after) {
+      const headers = upgradeHeaders(request, principalId);
+      return relayed(await object().fetch(`https://feed/?after=${after}`, { headers }), principalId, clock);
+    },
   };
 }
 

@@ -73,7 +73,8 @@ function owing<State extends SocketCredit>(state: State, since: number): State {
 /** As our client writes it: parsing costs a room with many viewers more than all else that it does for an ack. */
 const plainAck = /^\{"ack":(0|[1-9]\d{0,14})\}$/;
 
-function readAck(message: string | ArrayBuffer): number | Extract<Verdict<never>, { kind: "close" }> {
+/** The bytes acknowledged, or why the message closes the socket. */
+export function readAck(message: string | ArrayBuffer): number | Extract<Verdict<never>, { kind: "close" }> {
   const plain = typeof message === "string" ? plainAck.exec(message) : null;
   if (plain !== null) return Number(plain[1]);
   const bytes = typeof message === "string" ? utf8Length(message) : message.byteLength;

@@ -6,8 +6,11 @@ export function openSockets(sockets: WebSocket[]): WebSocket[] {
 
 /** The runtime does not finish the closing handshake of a hibernatable socket by itself. */
 export function answerClose(socket: WebSocket, code: number, reason: string): void {
-  // These codes say that none was sent; they may not be sent either.
-  const isSendable = code >= 1000 && code < 5000 && ![1004, 1005, 1006, 1015].includes(code);
-  if (isSendable) socket.close(code, reason);
+  if (isSendable(code)) socket.close(code, reason);
   else socket.close(1000);
+}
+
+/** The others say that none was sent; they may not be sent either (RFC 6455 section 7.4.1). */
+export function isSendable(code: number): boolean {
+  return code >= 1000 && code < 5000 && ![1004, 1005, 1006, 1015].includes(code);
 }

@@ -1,5 +1,7 @@
 /** The edge's way to a room. Whoever calls has settled who asks: the room believes what stands here. */
 import { upgradeHeaders } from "../accounts/socket-wire.ts";
+import { relayed } from "../lib/socket-relay.ts";
+import type { Clock } from "../lib/time.ts";
 import type { LogRoomObject } from "./log-room.ts";
 
 export type LogRooms<Env> = DurableObjectNamespace<LogRoomObject<Env>>;
@@ -22,10 +24,12 @@ export function forwardPush<Env>(
 }
 
 /** The upgrade; 101 or a close code. */
-export function forwardViewer<Env>(
+export async function forwardViewer<Env>(
   room: LogRoomStub<Env>,
   request: Request,
-  viewer: { from: number; principalId: string },
+  { from, principalId }: { from: number; principalId: string },
+  clock: Clock,
 ): Promise<Response> {
-  return room.fetch(`https://room/view?from=${viewer.from}`, { headers: upgradeHeaders(request, viewer.principalId) });
+  const headers = upgradeHeaders(request, principalId);
+  return relayed(await room.fetch(`https://room/view?from=${from}`, { headers }), principalId, clock);
 }

@@ -4,7 +4,7 @@
  */
 
 import { fromUtf8, utf8 } from "../../../src/worker/lib/bytes.ts";
-import type { EpochMs } from "../../../src/worker/lib/time.ts";
+import { type EpochMs, systemClock } from "../../../src/worker/lib/time.ts";
 import { forwardPush, forwardViewer, type LogRooms, roomOf } from "../../../src/worker/logs/log-access.ts";
 import { type Finish, LogRoomObject } from "../../../src/worker/logs/log-room.ts";
 import type { DeadlineVerdict, LogRoomPorts } from "../../../src/worker/logs/ports.ts";
@@ -39,6 +39,7 @@ export class TestLogRoom extends LogRoomObject<TestEnv> {
     deletions: [],
   };
   readonly #instance = crypto.randomUUID();
+  #heard = 0;
 
   protected override readonly ports: LogRoomPorts = {
     clock: () => (Date.now() + this.#planted.forwardMs) as EpochMs,
@@ -76,7 +77,19 @@ export class TestLogRoom extends LogRoomObject<TestEnv> {
 
   async planted() {
     const { opened, asked, deletions } = this.#planted;
-    return { opened, asked, deletions, instance: this.#instance, alarm: await this.ctx.storage.getAlarm() };
+    return {
+      opened,
+      asked,
+      deletions,
+      heard: this.#heard,
+      instance: this.#instance,
+      alarm: await this.ctx.storage.getAlarm(),
+    };
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#heard++;
+    super.webSocketMessage(socket, message);
   }
 
   ring(): Promise<void> {
@@ -131,7 +144,7 @@ export default {
     if (url.pathname === "/push") return forwardPush(room, request, number("start_from"), number("claim"));
     if (url.pathname === "/view") {
       const principalId = url.searchParams.get("who") ?? "somebody";
-      return forwardViewer(room, request, { from: number("from"), principalId });
+      return forwardViewer(room, request, { from: number("from"), principalId }, systemClock);
     }
     const stub = room as unknown as DurableObjectStub<TestLogRoom>;
     const answer = await call(stub, jobId, url.pathname.slice(1), JSON.parse((await request.text()) || "null"));

@@ -25,8 +25,8 @@ function acked(viewer: Viewer, ack: number, now = at(0)): Viewer {
 describe("credit", () => {
   it("is a room's budget shared, and never more than one viewer's", () => {
     expect(creditFor(0)).toBe(limits.viewerCreditBytes);
-    expect(creditFor(64)).toBe(limits.viewerCreditBytes);
-    expect(creditFor(128)).toBe(limits.viewerCreditBytes / 2);
+    expect(creditFor(128)).toBe(limits.viewerCreditBytes);
+    expect(creditFor(256)).toBe(limits.viewerCreditBytes / 2);
     expect(creditFor(1000) * 1000).toBeLessThanOrEqual(limits.roomCreditBytes);
   });
 

@@ -1,0 +1,110 @@
+/**
+ * The edge's end of a socket that an object serves, a log's room or the feed. An object that sleeps between messages is handed each
+ * as an event of its own: 0.15 ms even of one that it drops, and they go on behind its close. So one reader's flood of 20,000
+ * would hold up pushes and everybody else for three seconds. Here a message costs microseconds, and who sends too many, too long or
+ * meaningless ones is cut off before the object hears of it.
+ *
+ * What a reader does not take waits here, so what waits is counted for each principal: not even many sockets on many
+ * logs fill an isolate's memory, which others' requests live in.
+ */
+import { limits } from "../../protocol/limits.ts";
+import { closeCodes, socketPing } from "../../protocol/log-frames.ts";
+import { MessageAllowance } from "./message-allowance.ts";
+import { readAck } from "./socket-credit.ts";
+import { answerClose, isSendable } from "./sockets.ts";
+import type { Clock } from "./time.ts";
+
+/** Bytes that wait in this isolate for their acknowledgement, by principal. */
+const waiting = new Map<string, number>();
+
+/** The answer to an upgrade, relayed: the object's own where it opened no socket. */
+export function relayed(answer: Response, principalId: string, clock: Clock): Response {
+  const { webSocket: inner, status, headers } = answer;
+  if (inner === null) return answer;
+  const { 0: client, 1: outer } = new WebSocketPair();
+  relay(inner, outer, new Reader(principalId, clock));
+  return new Response(null, { status, headers, webSocket: client });
+}
+
+interface Close {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** What is known of one reader. Null where a frame or a message may pass. */
+class Reader {
+  readonly #principalId: string;
+  readonly #clock: Clock;
+  readonly #allowance: MessageAllowance;
+  #sent = 0;
+  #acked = 0;
+
+  constructor(principalId: string, clock: Clock) {
+    this.#principalId = principalId;
+    this.#clock = clock;
+    this.#allowance = new MessageAllowance(clock());
+  }
+
+  onFrame(bytes: number): Close | null {
+    this.#allowance.earn();
+    this.#sent += bytes;
+    const all = this.#count(bytes);
+    if (all <= limits.principalUnackedBytes) return null;
+    return { code: closeCodes.stalled, reason: "too much is unacknowledged over all sockets of this token" };
+  }
+
+  onMessage(message: string | ArrayBuffer): Close | null {
+    if (!this.#allowance.spend(this.#clock())) {
+      return { code: closeCodes.tooManyMessages, reason: "too many messages" };
+    }
+    if (message === socketPing) return null;
+    const ack = readAck(message);
+    if (typeof ack !== "number") return ack;
+    // Whether it is honest the object decides: it knows what it sent.
+    const progress = Math.min(ack, this.#sent) - this.#acked;
+    if (progress > 0) {
+      this.#acked += progress;
+      this.#count(-progress);
+    }
+    return null;
+  }
+
+  onEnd(): void {
+    this.#count(this.#acked - this.#sent);
+  }
+
+  #count(bytes: number): number {
+    const all = (waiting.get(this.#principalId) ?? 0) + bytes;
+    if (all > 0) waiting.set(this.#principalId, all);
+    else waiting.delete(this.#principalId);
+    return all;
+  }
+}
+
+function relay(inner: WebSocket, outer: WebSocket, reader: Reader): void {
+  let isOpen = true;
+  const end = ({ code, reason }: Close): void => {
+    if (!isOpen) return;
+    isOpen = false;
+    reader.onEnd();
+    answerClose(inner, code, reason);
+    // Without a code the object is gone: 1000 would tell the reader that it has everything.
+    outer.close(isSendable(code) ? code : 1011, reason);
+  };
+  for (const socket of [inner, outer]) {
+    socket.binaryType = "arraybuffer";
+    socket.accept();
+    socket.addEventListener("close", end);
+    socket.addEventListener("error", () => end({ code: 1011, reason: "the connection failed" }));
+  }
+  inner.addEventListener("message", ({ data }) => {
+    const refusal = isOpen && typeof data !== "string" ? reader.onFrame(data.byteLength) : null;
+    if (refusal !== null) end(refusal);
+    else if (isOpen) outer.send(data);
+  });
+  outer.addEventListener("message", ({ data }) => {
+    const refusal = isOpen ? reader.onMessage(data) : null;
+    if (refusal !== null) end(refusal);
+    else if (isOpen) inner.send(data);
+  });
+}
