@@ -29,7 +29,7 @@ import { createSigningKeyRotation, type SigningKeyRotation } from "./identity/si
 import { createTokenRequests, type TokenRequests, type TokenRequestsPorts } from "./identity/token-requests.ts";
 import { enforceDeadlines } from "./jobs/deadlines.ts";
 import type { FeedPorts } from "./jobs/feed.ts";
-import { createFeed, type Feed, feedReaders } from "./jobs/feed-access.ts";
+import { createFeed, type Feed } from "./jobs/feed-access.ts";
 import { feedPageItems } from "./jobs/feed-reader.ts";
 import { createJobChanges, type JobChanges } from "./jobs/job-changes.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
@@ -216,10 +216,10 @@ export function logRoomPorts(env: Env, inBackground: InBackground): LogRoomPorts
 
 /** What the feed's object needs of the house. */
 export function feedPorts(env: Env): FeedPorts {
-  const { list } = createJobChanges({ db: env.DB, clock: systemClock });
+  const { list, readers } = createJobChanges({ db: env.DB, clock: systemClock });
   return {
     clock: systemClock,
-    readers: (principalIds, now) => feedReaders(env.DB, principalIds, now),
+    readers,
     changes: (person, after) => list(person, { after, limit: feedPageItems }),
   };
 }

@@ -82,6 +82,16 @@ it("docs/architecture.md names every folder of the Worker, and no other", () => 
   expect(documented.toSorted()).toEqual(folders.map(({ name }) => name).toSorted());
 });
 
+it("docs/architecture.md is right that only *-store.ts names SQL in a domain folder", () => {
+  const paths = readdirSync(join(root, "src/worker"), { recursive: true, encoding: "utf8" });
+  const inDomains = paths.filter((path) => path.endsWith(".ts") && path.includes("/") && !path.startsWith("lib/"));
+  const naming = inDomains.filter((path) =>
+    /\b(SELECT|INSERT INTO|DELETE FROM|UPDATE \w+ SET)\b|\.sql\.exec\(/.test(read(join("src/worker", path))),
+  );
+  expect(naming.length).toBeGreaterThan(10);
+  expect(naming.filter((path) => !path.endsWith("-store.ts"))).toEqual([]);
+});
+
 it("every npm script that the documents tell a reader to run exists", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
   const documents = [

@@ -1,5 +1,6 @@
 /** With which projects an organization's key is shared. */
 import type { KeyShare } from "../../protocol/access-keys.ts";
+import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
 
 interface ShareRow {
@@ -42,6 +43,11 @@ export function insertShare(db: D1Database, share: KeyShare, sharedAt: EpochMs):
   return db
     .prepare("INSERT INTO key_shares (key_id, project_id, shared_at, shared_by) VALUES (?, ?, ?, ?)")
     .bind(share.key_id, share.project_id, sharedAt, share.shared_by);
+}
+
+/** The batch aborts where the key is not shared with the project. */
+export function mustBeShared(db: D1Database, keyId: string, projectId: string): D1PreparedStatement {
+  return must(db, "SELECT 1 FROM key_shares WHERE key_id = ? AND project_id = ?", keyId, projectId);
 }
 
 export function deleteShare(db: D1Database, keyId: string, projectId: string): D1PreparedStatement {

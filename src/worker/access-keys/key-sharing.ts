@@ -5,7 +5,7 @@ import type { Person } from "../../protocol/principal.ts";
 import { requireMay } from "../accounts/permissions.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
-import { isGuardFailure, must, refusedByTrigger, violatesForeignKey, violatesUnique } from "../lib/d1.ts";
+import { isGuardFailure, refusedByTrigger, violatesForeignKey, violatesUnique } from "../lib/d1.ts";
 import { notFound, taken } from "../lib/fault.ts";
 import type { Created } from "../lib/ids.ts";
 import { paged } from "../lib/paging.ts";
@@ -13,7 +13,7 @@ import { type Clock, toTimestamp } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
 import { findKey } from "./access-keys-store.ts";
 import { references, referringJobs } from "./key-references-store.ts";
-import { deleteShare, findShare, insertShare, selectShares, sharesIn } from "./key-shares-store.ts";
+import { deleteShare, findShare, insertShare, mustBeShared, selectShares, sharesIn } from "./key-shares-store.ts";
 
 export interface KeySharingPorts {
   readonly db: D1Database;
@@ -91,7 +91,7 @@ async function unshare(
   const audit = await auditRow({ action: "key.unshare", principal: person, projectId, keyId }, clock());
   try {
     const [, broken] = await db.batch([
-      must(db, "SELECT 1 FROM key_shares WHERE key_id = ? AND project_id = ?", keyId, projectId),
+      mustBeShared(db, keyId, projectId),
       references(db, keyId, projectId),
       deleteShare(db, keyId, projectId),
       insertAudit(db, audit),

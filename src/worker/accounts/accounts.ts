@@ -28,6 +28,7 @@ import {
   insertBootstrap,
   insertOrganization,
   insertToken,
+  listLiveTokens,
   listTokens,
   loadOrganization,
   type NewToken,
@@ -92,6 +93,11 @@ export function createAccounts(ports: AccountsPorts): Accounts {
       return paged(page, (afterId, limit) => listTokens(db, scope, afterId, limit));
     },
   };
+}
+
+/** Those of these principals whose tokens are neither revoked nor ended, in no order. */
+export async function livePeople(db: D1Database, ids: readonly string[], now: EpochMs): Promise<Person[]> {
+  return (await listLiveTokens(db, ids, now)).map(toPerson);
 }
 
 export function toPerson(token: ApiToken): Person {

@@ -1,5 +1,6 @@
 /** What the database says of the sealing keys: which are known, and which one seals. */
 import { type Bytes, fromBlob, toHex } from "../lib/bytes.ts";
+import { must } from "../lib/d1.ts";
 import type { EpochMs } from "../lib/time.ts";
 import type { SealingState } from "./keyring.ts";
 import type { SealingKey } from "./sealing-key.ts";
@@ -26,7 +27,14 @@ export function firstSealingKey(db: D1Database, key: SealingKey, selfTest: Bytes
   ];
 }
 
-/** Statements that let another key seal; behind a guard that says which one seals now. */
+/** The batch aborts unless `from` seals, and `next` never did. */
+export function mustSealNext(db: D1Database, from: string, next: SealingKey): D1PreparedStatement {
+  const guard = `SELECT 1 FROM sealing_state WHERE lower(hex(seals_with)) = ?
+    AND NOT EXISTS (SELECT 1 FROM sealing_keys WHERE key_id = ?)`;
+  return must(db, guard, from, next.id);
+}
+
+/** Statements that let another key seal; behind `mustSealNext`. */
 export function nextSealingKey(db: D1Database, key: SealingKey, selfTest: Bytes, now: EpochMs) {
   return [
     // Later than every key before it, whatever the clocks say: their order tells until when each one sealed.

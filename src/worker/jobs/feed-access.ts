@@ -1,11 +1,7 @@
 /** The Worker's way to the feed's object. Whoever calls has settled who asks: the object believes what stands here. */
-import type { Person } from "../../protocol/principal.ts";
-import { toPerson } from "../accounts/accounts.ts";
-import { listLiveTokens } from "../accounts/accounts-store.ts";
-import { mayDo } from "../accounts/permissions.ts";
 import { upgradeHeaders } from "../accounts/socket-wire.ts";
 import { relayed } from "../lib/socket-relay.ts";
-import type { Clock, EpochMs } from "../lib/time.ts";
+import type { Clock } from "../lib/time.ts";
 import type { FeedObject } from "./feed.ts";
 
 export type Feeds<Env> = DurableObjectNamespace<FeedObject<Env>>;
@@ -33,15 +29,4 @@ export function createFeed<Env>(feeds: Feeds<Env>, inBackground: (work: Promise<
       return relayed(await object().fetch(`https://feed/?after=${after}`, { headers }), principalId, clock);
     },
   };
-}
-
-/** Those of these principals who may read changes of jobs now, by id: a token may be revoked or end meanwhile. */
-export async function feedReaders(
-  db: D1Database,
-  principalIds: readonly string[],
-  now: EpochMs,
-): Promise<ReadonlyMap<string, Person>> {
-  const people = (await listLiveTokens(db, principalIds, now)).map(toPerson);
-  const allowed = people.filter((person) => mayDo(person, "job.read", person.projectId));
-  return new Map(allowed.map((person) => [person.id, person]));
 }

@@ -2,12 +2,15 @@
 import type { JobChangesPage, JobChangesQuery } from "../../protocol/job-changes.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Person } from "../../protocol/principal.ts";
-import { requireMay } from "../accounts/permissions.ts";
-import { type Clock, plusSeconds } from "../lib/time.ts";
+import { livePeople } from "../accounts/accounts.ts";
+import { mayDo, requireMay } from "../accounts/permissions.ts";
+import { type Clock, type EpochMs, plusSeconds } from "../lib/time.ts";
 import { type FoundChanges, findChanges, pruneChanges } from "./job-changes-store.ts";
 
 export interface JobChanges {
   list(person: Person, query: JobChangesQuery): Promise<JobChangesPage>;
+  /** Those of these principals who may read it now, by id: a token may be revoked or end while its socket is open. */
+  readers(principalIds: readonly string[], now: EpochMs): Promise<ReadonlyMap<string, Person>>;
   /** Deletes what is older than is promised to be kept; a part of it where it is much. */
   prune(): Promise<void>;
 }
@@ -20,6 +23,11 @@ export function createJobChanges({ db, clock }: { db: D1Database; clock: Clock }
     async list(person, { after, limit }) {
       requireMay(person, "job.read", person.projectId);
       return pageOf(after, await findChanges(db, { projectId: person.projectId, after, limit }));
+    },
+    async readers(principalIds, now) {
+      const people = await livePeople(db, principalIds, now);
+      const allowed = people.filter((person) => mayDo(person, "job.read", person.projectId));
+      return new Map(allowed.map((person) => [person.id, person]));
     },
     prune: () => pruneChanges(db, plusSeconds(clock(), -limits.jobChangesKeptSeconds), prunedAtOnce),
   };

@@ -1,6 +1,5 @@
 /** Whether those who watch a log still may: asked while they watch, for a token may be revoked or end meanwhile. */
-import { toPerson } from "../accounts/accounts.ts";
-import { listLiveTokens } from "../accounts/accounts-store.ts";
+import { livePeople } from "../accounts/accounts.ts";
 import { mayDo } from "../accounts/permissions.ts";
 import { findJob } from "../jobs/jobs-store.ts";
 import type { EpochMs } from "../lib/time.ts";
@@ -12,8 +11,8 @@ export async function whoMayWatch(
   principalIds: readonly string[],
   now: EpochMs,
 ): Promise<ReadonlySet<string>> {
-  const [job, tokens] = await Promise.all([findJob(db, jobId), listLiveTokens(db, principalIds, now)]);
+  const [job, people] = await Promise.all([findJob(db, jobId), livePeople(db, principalIds, now)]);
   if (job === null || job.job.log_deletion !== null) return new Set();
-  const allowed = tokens.map(toPerson).filter((person) => mayDo(person, "log.read", job.job.project_id));
+  const allowed = people.filter((person) => mayDo(person, "log.read", job.job.project_id));
   return new Set(allowed.map((person) => person.id));
 }

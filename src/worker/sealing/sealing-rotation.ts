@@ -9,13 +9,13 @@ import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import { type HeldKeys, sealSelfTest } from "../crypto/keyring.ts";
 import type { Sealer } from "../crypto/sealer.ts";
-import { claimIdleSlot, nextSealingKey } from "../crypto/sealing-store.ts";
+import { claimIdleSlot, mustSealNext, nextSealingKey } from "../crypto/sealing-store.ts";
 import { type Bytes, fromHex, type Random } from "../lib/bytes.ts";
-import { isGuardFailure, must } from "../lib/d1.ts";
+import { isGuardFailure } from "../lib/d1.ts";
 import { Fault, refusedField } from "../lib/fault.ts";
 import type { Clock } from "../lib/time.ts";
 import { keepEscrow, mustBeSealingKey } from "./escrow-store.ts";
-import { nextRows, type SealedRow, sealedTables, swapRecord } from "./sealed-tables.ts";
+import { nextRows, type SealedRow, sealedTables, swapRecord } from "./sealed-tables-store.ts";
 import { loadSealingStatus } from "./sealing-status.ts";
 
 export interface SealingRotationPorts {
@@ -125,11 +125,9 @@ async function switchKey(
   const now = clock();
   const details = { from: request.from, to: request.to };
   const audit = await auditRow({ action: "sealing.switch", principal: person, details }, now);
-  const guard = `SELECT 1 FROM sealing_state WHERE lower(hex(seals_with)) = ?
-    AND NOT EXISTS (SELECT 1 FROM sealing_keys WHERE key_id = ?)`;
   try {
     await db.batch([
-      must(db, guard, request.from, key.id),
+      mustSealNext(db, request.from, key),
       ...nextSealingKey(db, key, await sealSelfTest(key, random), now),
       insertAudit(db, audit),
     ]);
