@@ -5,16 +5,14 @@ import {
   addKey,
   addProject,
   createWorld,
-  dumpDatabase,
   envOf,
   finishJob,
-  formsOf,
   jobStart,
   jobWithKeys,
-  rowCounts,
   takeJob,
   type World,
 } from "../support/api.ts";
+import { dumpDatabase, formsOf, rowCounts } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

@@ -1,7 +1,8 @@
 /** The first owner and API tokens: who gets in, with what rights, and for how long. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { addProject, call, comparable, dumpDatabase, rowCounts, type World } from "../support/api.ts";
+import { addProject, call, comparable, type World } from "../support/api.ts";
+import { dumpDatabase, rowCounts } from "../support/at-rest.ts";
 import { bootstrapToken, type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

@@ -1,8 +1,9 @@
 /** Proofs that no forged address comes through a proxy: the Worker judges, once, and what it judged lapses. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { AddressTrial } from "../../src/protocol/address-proofs.ts";
-import { call, createWorld, rawRequest, type World } from "../support/api.ts";
+import { call, createWorld, type World } from "../support/api.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
+import { rawRequest } from "../support/raw-request.ts";
 
 const day = 24 * 60 * 60 * 1000;
 const vars = { ISSUER: "https://ci.example.test", TRUST_PROXY: "on" };

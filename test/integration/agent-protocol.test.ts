@@ -7,13 +7,13 @@ import {
   fetchJob,
   finishJob,
   push,
-  rawRequest,
   registration,
   sync,
   takeJob,
   type World,
 } from "../support/api.ts";
 import { type Harness, issuer, startHarness } from "../support/harness.ts";
+import { rawRequest } from "../support/raw-request.ts";
 
 let harness: Harness;
 let world: World;

@@ -1,17 +1,8 @@
 /** Agent types and how agents come in: registration tokens with a use count and an end, repeated without harm. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  addProject,
-  comparable,
-  createWorld,
-  dumpDatabase,
-  registration,
-  rowCounts,
-  sync,
-  takeJob,
-  type World,
-} from "../support/api.ts";
+import { addProject, comparable, createWorld, registration, sync, takeJob, type World } from "../support/api.ts";
+import { dumpDatabase, rowCounts } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

@@ -12,11 +12,11 @@ import {
   jobWithKeys,
   output,
   push,
-  rowCounts,
   sync,
   takeJob,
   type World,
 } from "../support/api.ts";
+import { rowCounts } from "../support/at-rest.ts";
 import {
   defaultVars,
   type Harness,

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type JobChange, JobChangesPage } from "../../src/protocol/job-changes.ts";
 import { limits } from "../../src/protocol/limits.ts";
-import { addProject, createWorld, finishJob, jobStart, rowCounts, sync, takeJob, type World } from "../support/api.ts";
+import { addProject, createWorld, finishJob, jobStart, sync, takeJob, type World } from "../support/api.ts";
+import { rowCounts } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

@@ -12,11 +12,11 @@ import {
   output,
   push,
   registration,
-  rowCounts,
   sync,
   takeJob,
   type World,
 } from "../support/api.ts";
+import { rowCounts } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

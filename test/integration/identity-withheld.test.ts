@@ -1,7 +1,8 @@
 /** Which jobs get no identity token, whose names are never given away again, and what a project's ledger shows. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { addProject, createWorld, envOf, finishJob, jobStart, noticesOf, takeJob, type World } from "../support/api.ts";
+import { addProject, createWorld, envOf, finishJob, jobStart, takeJob, type World } from "../support/api.ts";
+import { noticesOf } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

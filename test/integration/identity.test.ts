@@ -7,7 +7,8 @@ import jwksRsa from "jwks-rsa";
 import * as openid from "openid-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DiscoveryDocument, IdentityClaims, PublicJwk } from "../../src/protocol/identity.ts";
-import { call, createWorld, envOf, everyRoute, fetchJob, finishJob, sha, takeJob, type World } from "../support/api.ts";
+import { call, createWorld, envOf, fetchJob, finishJob, sha, takeJob, type World } from "../support/api.ts";
+import { everyRoute } from "../support/every-route.ts";
 import { defaultVars, type Harness, issuer, newSigningKey, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

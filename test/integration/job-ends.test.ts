@@ -8,12 +8,11 @@ import {
   finishJob,
   jobStart,
   jobWithKeys,
-  noticesOf,
-  rowCounts,
   sync,
   takeJob,
   type World,
 } from "../support/api.ts";
+import { noticesOf, rowCounts } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

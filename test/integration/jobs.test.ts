@@ -9,10 +9,10 @@ import {
   createWorld,
   jobStart,
   jobWithKeys,
-  rowCounts,
   sha,
   type World,
 } from "../support/api.ts";
+import { rowCounts } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

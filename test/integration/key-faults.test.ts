@@ -14,7 +14,8 @@ import { fromBlob, systemRandom } from "../../src/worker/lib/bytes.ts";
 import { systemClock } from "../../src/worker/lib/time.ts";
 import { createProjects } from "../../src/worker/projects/projects.ts";
 import { createServices } from "../../src/worker/services.ts";
-import { addKey, createWorld, fetchJob, finishJob, jobWithKeys, rowCounts, sync, type World } from "../support/api.ts";
+import { addKey, createWorld, fetchJob, finishJob, jobWithKeys, sync, type World } from "../support/api.ts";
+import { rowCounts } from "../support/at-rest.ts";
 import { withEachCallLost } from "../support/faulty-database.ts";
 import { defaultVars, type Harness, issuer, startHarness } from "../support/harness.ts";
 

@@ -5,17 +5,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import {
-  addKey,
-  createWorld,
-  envOf,
-  fetchJob,
-  finishJob,
-  jobWithKeys,
-  rowCounts,
-  takeJob,
-  type World,
-} from "../support/api.ts";
+import { addKey, createWorld, envOf, fetchJob, finishJob, jobWithKeys, takeJob, type World } from "../support/api.ts";
+import { rowCounts } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

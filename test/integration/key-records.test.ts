@@ -8,18 +8,8 @@ import { createSealer } from "../../src/worker/crypto/sealer.ts";
 import { systemRandom } from "../../src/worker/lib/bytes.ts";
 import { systemClock } from "../../src/worker/lib/time.ts";
 import { createProjects } from "../../src/worker/projects/projects.ts";
-import {
-  addKey,
-  createWorld,
-  envOf,
-  fetchJob,
-  finishJob,
-  formsOf,
-  jobWithKeys,
-  rowCounts,
-  sync,
-  type World,
-} from "../support/api.ts";
+import { addKey, createWorld, envOf, fetchJob, finishJob, jobWithKeys, sync, type World } from "../support/api.ts";
+import { formsOf, rowCounts } from "../support/at-rest.ts";
 import { withEachCallLost } from "../support/faulty-database.ts";
 import { defaultVars, type Harness, startHarness } from "../support/harness.ts";
 

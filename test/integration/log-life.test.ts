@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { decodeFrame, type FrameHeader } from "../../src/protocol/log-frames.ts";
-import { addProject, createWorld, finishJob, output, push, takeJob, upgrade, type World } from "../support/api.ts";
+import { addProject, createWorld, finishJob, output, push, takeJob, type World } from "../support/api.ts";
 import { startHarness } from "../support/harness.ts";
+import { upgrade } from "../support/raw-request.ts";
 
 let world: World;
 

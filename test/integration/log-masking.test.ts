@@ -4,18 +4,8 @@
  */
 import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  addKey,
-  createWorld,
-  envOf,
-  jobStart,
-  noticesOf,
-  output,
-  push,
-  sync,
-  takeJob,
-  type World,
-} from "../support/api.ts";
+import { addKey, createWorld, envOf, jobStart, output, push, sync, takeJob, type World } from "../support/api.ts";
+import { noticesOf } from "../support/at-rest.ts";
 import { startHarness } from "../support/harness.ts";
 
 let world: World;

@@ -10,10 +10,10 @@ import {
   output,
   registration,
   takeJob,
-  upgrade,
   type World,
 } from "../support/api.ts";
 import { type Harness, issuer, startHarness } from "../support/harness.ts";
+import { upgrade } from "../support/raw-request.ts";
 
 const inside = "192.0.2.10";
 const outside = "203.0.113.9";

@@ -14,11 +14,11 @@ import {
   finishJob,
   jobStart,
   jobWithKeys,
-  rowCounts,
   sync,
   takeJob,
   type World,
 } from "../support/api.ts";
+import { rowCounts } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

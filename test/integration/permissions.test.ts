@@ -9,16 +9,16 @@ import {
   addProject,
   comparable,
   createWorld,
-  everyRoute,
   jobStart,
   output,
   push,
   registration,
   takeJob,
-  upgrade,
   type World,
 } from "../support/api.ts";
+import { everyRoute } from "../support/every-route.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
+import { upgrade } from "../support/raw-request.ts";
 
 type Role = (typeof roles)[number];
 

@@ -1,7 +1,8 @@
 /** Projects: made once, changed by revision, and their protected refs as jobs see them. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { addProject, comparable, createWorld, jobStart, rowCounts, type World } from "../support/api.ts";
+import { addProject, comparable, createWorld, jobStart, type World } from "../support/api.ts";
+import { rowCounts } from "../support/at-rest.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
 
 let harness: Harness;

@@ -3,16 +3,8 @@
  * them, with one public error that tells no cause from another.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  addKey,
-  createWorld,
-  dumpDatabase,
-  finishJob,
-  formsOf,
-  jobWithKeys,
-  takeJob,
-  type World,
-} from "../support/api.ts";
+import { addKey, createWorld, finishJob, jobWithKeys, takeJob, type World } from "../support/api.ts";
+import { dumpDatabase, formsOf } from "../support/at-rest.ts";
 import { defaultVars, type Harness, startHarness } from "../support/harness.ts";
 import { parts, tamperingWith } from "../support/tampering.ts";
 

@@ -2,8 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Problem } from "../../src/protocol/problem.ts";
-import { type Answer, call, createWorld, rawRequest, type World } from "../support/api.ts";
+import { type Answer, call, createWorld, type World } from "../support/api.ts";
 import { type Harness, startHarness } from "../support/harness.ts";
+import { rawRequest } from "../support/raw-request.ts";
 
 let harness: Harness;
 let world: World;

@@ -1,17 +1,7 @@
 /** What a writer to the database does to sealed records, and how a job then fails that needs one. */
 import { expect } from "vitest";
-import {
-  type Answer,
-  comparable,
-  envOf,
-  fetchJob,
-  finishJob,
-  jobWithKeys,
-  noticesOf,
-  sync,
-  takeJob,
-  type World,
-} from "./api.ts";
+import { type Answer, comparable, envOf, fetchJob, finishJob, jobWithKeys, sync, takeJob, type World } from "./api.ts";
+import { noticesOf } from "./at-rest.ts";
 
 /** docs/storage.md: version 1, key id 8, salt 32, commitment 32, IV 12, then ciphertext and tag 16. */
 export const parts = { version: [0, 1], keyId: [1, 9], salt: [9, 41], commitment: [41, 73], iv: [73, 85] } as const;
