@@ -1,8 +1,8 @@
 /** Viewers that do harm: they read nothing, or come in floods. The good viewer and the producer must not notice. */
 import { WebSocket } from "ws";
 import { limits } from "../../src/protocol/limits.ts";
-import type { Fault, Trial } from "./fault.ts";
 import { bodyOf, differences, Model } from "./model.ts";
+import type { RoomFault, Trial } from "./room-fault.ts";
 import { FaultViewer } from "./viewer.ts";
 import { pause } from "./world.ts";
 
@@ -83,7 +83,7 @@ async function flooded(trial: Trial): Promise<string[]> {
   return violations;
 }
 
-export const crowds: readonly Fault[] = [
+export const crowds: readonly RoomFault[] = [
   {
     name: "stall",
     promise: "viewers that acknowledge nothing are sent their credit and no more; others see all",

@@ -1,23 +1,29 @@
 /** One way in which things go wrong, and the checker that tells whether a promise held. */
 import type { PlantedBug } from "./planted.ts";
-import type { World } from "./world.ts";
 
 export type Random = (below: number) => number;
 
-export interface Trial {
-  readonly world: World;
+export interface Attempt {
   /** A name that no other trial has. */
   readonly job: string;
   readonly random: Random;
+}
+
+/** What a fault's trials happen in, sound or with a bug in it. */
+export interface Stage {
+  /** Violations; none: the promise held. */
+  run(attempt: Attempt): Promise<string[]>;
+  /** How much was tried so far, by its name: nothing broken in nothing tried is no promise held. */
+  counts(): Record<string, number>;
+  close(): Promise<void>;
 }
 
 export interface Fault {
   readonly name: string;
   /** What it is a test of, in a sentence. */
   readonly promise: string;
-  /** The bug that must turn it red. */
-  readonly planted: PlantedBug;
+  /** The bugs of which each must turn it red. */
+  readonly planted: readonly PlantedBug[];
   readonly trials: number;
-  /** Violations; none: the promise held. */
-  run(trial: Trial): Promise<string[]>;
+  setUp(bug: PlantedBug | null): Promise<Stage>;
 }

@@ -1,6 +1,7 @@
 /** Histories of pushes under one fault each: what the producer was told is what every viewer and a late reader see. */
-import type { Fault, Random, Trial } from "./fault.ts";
+import type { Random } from "./fault.ts";
 import { bodyOf, differences, Model } from "./model.ts";
+import type { RoomFault, Trial } from "./room-fault.ts";
 import { FaultViewer } from "./viewer.ts";
 import { pause } from "./world.ts";
 
@@ -70,7 +71,7 @@ function sometimes(random: Random): boolean {
   return random(2) === 0;
 }
 
-export const histories: readonly Fault[] = [
+export const histories: readonly RoomFault[] = [
   {
     name: "kill",
     promise: "what was acknowledged survives kill -9 in mid-append, once and in order",

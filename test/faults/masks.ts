@@ -2,8 +2,9 @@
 import { encodeMasks, needlesOf } from "../../src/worker/logs/needles.ts";
 import { naiveMask } from "../unit/logs/naive-mask.ts";
 import { textOf } from "../unit/logs/seeded.ts";
-import type { Fault, Random, Trial } from "./fault.ts";
+import type { Random } from "./fault.ts";
 import { bodyOf } from "./model.ts";
+import type { RoomFault, Trial } from "./room-fault.ts";
 import { FaultViewer } from "./viewer.ts";
 
 /** Some overlap themselves, some each other: `aab` in many shapes. */
@@ -57,7 +58,7 @@ function cutsOf(text: string): number[] {
   return cuts.filter((_, index) => index % step === 0);
 }
 
-export const masks: readonly Fault[] = [
+export const masks: readonly RoomFault[] = [
   {
     name: "masking",
     promise: "a secret cut at any place, over pushes and evictions, is seen by nobody, and nothing else is hidden",

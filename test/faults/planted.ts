@@ -1,5 +1,7 @@
-/** Bugs that `--planted` puts into the room: each must turn the checker of a fault red. */
-export type PlantedBug =
+/** Bugs that `--planted` puts in: each must turn the checker of a fault red. */
+
+/** Of the log room. */
+export type RoomBug =
   | "acks_unstored"
   | "stores_twice"
   | "hides_gaps"
@@ -8,3 +10,8 @@ export type PlantedBug =
   | "forgets_carry"
   | "no_credit"
   | "no_socket_limit";
+
+/** Of whoever rotates the signing key. */
+export type RotationBug = "signs_unannounced" | "overwrites_early";
+
+export type PlantedBug = RoomBug | RotationBug;

@@ -5,34 +5,37 @@ import { crowds } from "./crowds.ts";
 import type { Fault } from "./fault.ts";
 import { histories } from "./histories.ts";
 import { masks } from "./masks.ts";
-import { World } from "./world.ts";
+import type { PlantedBug } from "./planted.ts";
+import { inRoom } from "./room-fault.ts";
+import { rotations } from "./rotation.ts";
 
-export const faults: readonly Fault[] = [...histories, ...crowds, ...masks];
+export const faults: readonly Fault[] = [...[...histories, ...crowds, ...masks].map(inRoom), ...rotations];
 
 export interface Outcome {
   readonly fault: Fault;
   readonly trials: number;
   /** One line each, with the seed that shows it again. */
   readonly violations: readonly string[];
+  readonly counts: Readonly<Record<string, number>>;
 }
 
-/** With `planted` the fault's bug is in the room, and the first violation is enough. */
+/** With `planted`, one of the fault's bugs, the first violation is enough. */
 export async function runFault(
   fault: Fault,
-  run: { seed: number; trials: number; planted: boolean },
+  run: { seed: number; trials: number; planted: PlantedBug | null },
 ): Promise<Outcome> {
-  const world = await World.start(run.planted ? fault.planted : null);
+  const stage = await fault.setUp(run.planted);
   const violations: string[] = [];
   let trials = 0;
   try {
-    while (trials < run.trials && !(run.planted && violations.length > 0)) {
+    while (trials < run.trials && (run.planted === null || violations.length === 0)) {
       const seed = run.seed + trials++;
       const job = `${fault.name}-${seed}-${randomUUID()}`;
-      const found = await fault.run({ world, job, random: seeded(seed) }).catch((cause: unknown) => [String(cause)]);
+      const found = await stage.run({ job, random: seeded(seed) }).catch((cause: unknown) => [String(cause)]);
       violations.push(...found.map((violation) => `seed ${seed}: ${violation}`));
     }
   } finally {
-    await world.close();
+    await stage.close();
   }
-  return { fault, trials, violations };
+  return { fault, trials, violations, counts: stage.counts() };
 }

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createTestHarness } from "wrangler";
 import { encodeMasks } from "../../src/worker/logs/needles.ts";
-import type { PlantedBug } from "./planted.ts";
+import type { RoomBug } from "./planted.ts";
 
 Object.assign(process.env, {
   WRANGLER_SEND_METRICS: "false",
@@ -26,7 +26,7 @@ export class World {
     this.#url = url;
   }
 
-  static async start(bug: PlantedBug | null): Promise<World> {
+  static async start(bug: RoomBug | null): Promise<World> {
     const vars = { PLANTED: bug ?? "" };
     const server = createTestHarness({ workers: [{ configPath, vars }] });
     return new World(server, vars, (await server.listen()).url);

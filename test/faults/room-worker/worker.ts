@@ -2,10 +2,10 @@
 import { limits } from "../../../src/protocol/limits.ts";
 import type { EpochMs } from "../../../src/worker/lib/time.ts";
 import entry, { TestLogRoom as SoundRoom } from "../../integration/log-room-worker/worker.ts";
-import type { PlantedBug } from "../planted.ts";
+import type { RoomBug } from "../planted.ts";
 
 type SoundEnv = ConstructorParameters<typeof SoundRoom>[1];
-type Env = SoundEnv & { readonly PLANTED: PlantedBug | "" };
+type Env = SoundEnv & { readonly PLANTED: RoomBug | "" };
 
 export class TestLogRoom extends SoundRoom {
   readonly #bug: Env["PLANTED"];
