@@ -1,5 +1,5 @@
 /** What the documents say that code can be asked: a fact is stated once, or compared here. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import * as z from "zod";
@@ -80,6 +80,18 @@ it("docs/architecture.md names every folder of the Worker, and no other", () => 
     ([, name]) => name,
   );
   expect(documented.toSorted()).toEqual(folders.map(({ name }) => name).toSorted());
+});
+
+it("docs/architecture.md names files that exist, and every document and guide", () => {
+  const page = read("docs/architecture.md");
+  const places = table(page, "to find where").map(([, place = ""]) => place);
+  const named = places.flatMap((place) => [...place.matchAll(/`([a-z/-]+\.ts)`/g)].map(([, path = ""]) => path));
+  expect(named.length).toBeGreaterThan(50);
+  const bases = ["src/worker", "src", ""];
+  expect(named.filter((path) => !bases.some((base) => existsSync(join(root, base, path))))).toEqual([]);
+  const isDocument = (path: string) => path.endsWith(".md") && !/^(architecture\.md|decisions\/)/.test(path);
+  const documents = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).filter(isDocument);
+  expect(documents.filter((path) => !page.includes(`](${path})`))).toEqual([]);
 });
 
 it("docs/architecture.md is right that only *-store.ts names SQL in a domain folder", () => {
