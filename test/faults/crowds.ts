@@ -83,6 +83,25 @@ async function flooded(trial: Trial): Promise<string[]> {
   return violations;
 }
 
+async function talkative(trial: Trial): Promise<string[]> {
+  const { world, job, random } = trial;
+  await world.arm(job, []);
+  const crowd = openCrowd(trial, 3, (index) => `talker-${index}`);
+  const between = () => {
+    for (const socket of crowd.sockets) {
+      if (socket.readyState !== WebSocket.OPEN) continue;
+      for (let count = 1000 + random(1000); count > 0; count--) socket.send('{"ack":0}');
+    }
+  };
+  const violations = await pushPast(trial, { count: 4, size: 100_000, between });
+  const { heard } = (await world.call(job, "planted", null)) as { heard: number };
+  // The good viewer's own are few.
+  const most = (crowd.sockets.length + 1) * limits.socketMessagesSaved;
+  if (heard > most) violations.push(`the room was woken by ${heard} messages`);
+  for (const socket of crowd.sockets) socket.terminate();
+  return violations;
+}
+
 export const crowds: readonly RoomFault[] = [
   {
     name: "stall",
@@ -97,5 +116,12 @@ export const crowds: readonly RoomFault[] = [
     planted: "no_socket_limit",
     trials: 5,
     run: flooded,
+  },
+  {
+    name: "talk",
+    promise: "readers that send messages without end are cut off at the edge, and the room hears of few",
+    planted: "no_message_limit",
+    trials: 5,
+    run: talkative,
   },
 ];

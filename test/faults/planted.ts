@@ -9,7 +9,8 @@ export type RoomBug =
   | "skips_frames"
   | "forgets_carry"
   | "no_credit"
-  | "no_socket_limit";
+  | "no_socket_limit"
+  | "no_message_limit";
 
 /** Of whoever rotates the signing key. */
 export type RotationBug = "signs_unannounced" | "overwrites_early";
