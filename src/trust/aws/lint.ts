@@ -1,5 +1,6 @@
 /** What is unsafe, or never fits, in a role's trust policy; without a token. */
 import type { TrustFinding } from "../../protocol/trust.ts";
+import { found } from "../finding.ts";
 import { defaultAudience, lintIssuerHost } from "../issuer-lint.ts";
 import { neverSays, pinsProject, pinsRef } from "../pins.ts";
 import { idSubjectForm } from "../subject.ts";
@@ -130,35 +131,55 @@ function lintCondition(statement: AwsStatement, condition: AwsCondition): TrustF
     const message = "a policy variable stands for what the request itself says: it may be compared with itself";
     findings.push(found("policy-variable", "error", at, message, "write the value out"));
   }
+  findings.push(...lintTagValues(parsed, condition));
+  if (claim === "aud") findings.push(...lintAudiences(parsed, condition, providers));
+  if (claim === "sub") findings.push(...lintSubjects(parsed, condition));
+  return findings;
+}
+
+/** Tags whose claims never have such a value. */
+function lintTagValues({ base, negated }: AwsOperator, { at, key, values }: AwsCondition): TrustFinding[] {
+  if (base !== "StringEquals" || negated) return [];
   const tag = /^aws:RequestTag\/(.*)$/i.exec(key)?.[1]?.toLowerCase() ?? "";
-  for (const value of parsed.base === "StringEquals" && !parsed.negated ? values : []) {
+  return values.flatMap((value) => {
     const form = neverSays(tag, value);
-    if (form !== null)
-      findings.push(found("never-fits", "error", at, `${tag} is never ${value}`, `it is written ${form}`));
-  }
-  if (claim === "aud" && values.some((value) => providers.some((provider) => value === `https://${provider}`))) {
+    if (form === null) return [];
+    return [found("never-fits", "error", at, `${tag} is never ${value}`, `it is written ${form}`)];
+  });
+}
+
+function lintAudiences(
+  { base }: AwsOperator,
+  { at, values }: AwsCondition,
+  providers: readonly string[],
+): TrustFinding[] {
+  const findings: TrustFinding[] = [];
+  if (values.some((value) => providers.some((provider) => value === `https://${provider}`))) {
     findings.push(defaultAudience(at, "write sts.amazonaws.com"));
   }
-  if (claim === "sub") {
-    const isLike = parsed.base === "StringLike";
-    for (const text of values.filter((value) => !variable.test(value))) {
+  if (base === "StringLike" && values.some((value) => /[*?]/.test(value))) {
+    findings.push(found("wildcard-audience", "error", at, "tokens for other parties fit", "write the audience out"));
+  }
+  return findings;
+}
+
+function lintSubjects({ base }: AwsOperator, { at, values }: AwsCondition): TrustFinding[] {
+  const wildcards = base === "StringLike" ? /[*?]/ : null;
+  return values
+    .filter((value) => !variable.test(value))
+    .flatMap((text) => {
+      const findings: TrustFinding[] = [];
       if (idSubjectForm.test(text)) {
         const message = "names the project alone: which refs may have such a token, an identity profile decides";
         findings.push(found("ref-by-profile", "warning", at, message, "name the ref too, by the usual subject"));
       }
-      findings.push(...lintSubject({ at, text, wildcards: isLike ? /[*?]/ : null, bytesMax: 255 }));
-      if (parsed.base === "StringEquals" && /[*?]/.test(text)) {
-        const fix = "write whole subjects, or use StringLike";
-        findings.push(
-          found("literal-wildcard", "error", at, "StringEquals takes * and ? literally: it never fits", fix),
-        );
+      findings.push(...lintSubject({ at, text, wildcards, bytesMax: 255 }));
+      if (base === "StringEquals" && /[*?]/.test(text)) {
+        const message = "StringEquals takes * and ? literally: it never fits";
+        findings.push(found("literal-wildcard", "error", at, message, "write whole subjects, or use StringLike"));
       }
-    }
-  }
-  if (claim === "aud" && values.some((value) => parsed.base === "StringLike" && /[*?]/.test(value))) {
-    findings.push(found("wildcard-audience", "error", at, "tokens for other parties fit", "write the audience out"));
-  }
-  return findings;
+      return findings;
+    });
 }
 
 /** `sub` of `ci.example.com:sub`; null for keys of AWS itself. */
@@ -229,14 +250,4 @@ function lintTagSession(policy: AwsPolicy): TrustFinding[] {
   const message =
     "it demands session tags, and no statement allows sts:TagSession: AWS refuses every token that has them";
   return [found("missing-tag-session", "error", at, message, "add sts:TagSession to the statement's Action")];
-}
-
-function found(
-  rule: string,
-  severity: TrustFinding["severity"],
-  at: string,
-  message: string,
-  fix: string,
-): TrustFinding {
-  return { rule, severity, at, message, fix };
 }

@@ -5,6 +5,7 @@ import { celTree } from "../cel.ts";
 import type { ClaimNames } from "../cel-demands.ts";
 import { namedClaim } from "../cel-demands.ts";
 import { lintExpression, unmappedAttributes } from "../cel-lint.ts";
+import { found } from "../finding.ts";
 import { defaultAudience, lintIssuer } from "../issuer-lint.ts";
 import { pinsProject, pinsRef } from "../pins.ts";
 import { type GoogleProvider, googleDialect, googleLimits, mappingDialect, parseGoogleProvider } from "./policy.ts";
@@ -22,54 +23,51 @@ export function lintGoogle(text: string): TrustFinding[] {
 }
 
 function lintMapping({ attributeMapping }: GoogleProvider): TrustFinding[] {
+  const findings = Object.entries(attributeMapping).flatMap(([target, expression]) => [
+    ...lintAttribute(target, expression),
+    ...(target === "google.subject" ? lintMappedSubject(expression) : []),
+    ...lintMappedTitle(target, expression),
+  ]);
+  if (Object.hasOwn(attributeMapping, "google.subject")) return findings;
+  const message = "google.subject is not mapped, and Google demands it";
+  return [found("missing-subject", "error", "attributeMapping", message, "map it to assertion.sub127"), ...findings];
+}
+
+/** What Google itself refuses. */
+function lintAttribute(target: string, expression: string): TrustFinding[] {
   const findings: TrustFinding[] = [];
-  const add = (rule: string, severity: TrustFinding["severity"], at: string, message: string, fix: string) =>
-    findings.push({ rule, severity, at, message, fix });
-  if (!Object.hasOwn(attributeMapping, "google.subject")) {
-    add(
-      "missing-subject",
-      "error",
-      "attributeMapping",
-      "google.subject is not mapped, and Google demands it",
-      "map it to assertion.sub127",
-    );
+  const at = placeOf(target);
+  if (!/^(google\.(subject|groups)|attribute\.[a-z0-9_]{1,100})$/.test(target)) {
+    const fix = "use attribute.NAME of a-z, 0-9 and _";
+    findings.push(found("illegal-attribute", "error", at, "is no attribute that Google takes", fix));
   }
-  for (const [target, expression] of Object.entries(attributeMapping)) {
-    const at = `attributeMapping["${target}"]`;
-    if (!/^(google\.(subject|groups)|attribute\.[a-z0-9_]{1,100})$/.test(target)) {
-      add(
-        "illegal-attribute",
-        "error",
-        at,
-        "is no attribute that Google takes",
-        "use attribute.NAME of a-z, 0-9 and _",
-      );
-    }
-    if (expression.length > googleLimits.mappingChars) {
-      add("expression-too-long", "error", at, `Google takes ${googleLimits.mappingChars} characters`, "shorten it");
-    }
-    if (target === "google.subject" && expression.trim() === "assertion.sub") {
-      add(
-        "subject-too-long",
-        "error",
-        at,
-        "sub may have 255 bytes, and google.subject 127: jobs on long refs are refused",
-        "map assertion.sub127",
-      );
-    } else if (target === "google.subject" && !/assertion(\.|\[['"])(sub127|sub|job_id|jti)\b/.test(expression)) {
-      add(
-        "shared-subject",
-        "warning",
-        at,
-        "jobs of different refs get one subject, and logs cannot tell them apart",
-        "map assertion.sub127",
-      );
-    }
-    if (/\bassertion\.pr\b/.test(expression)) {
-      add("title-condition", "error", at, "whoever opens a pull request writes its title", "map assertion.pr_number");
-    }
+  if (expression.length > googleLimits.mappingChars) {
+    const message = `Google takes ${googleLimits.mappingChars} characters`;
+    findings.push(found("expression-too-long", "error", at, message, "shorten it"));
   }
   return findings;
+}
+
+function lintMappedSubject(expression: string): TrustFinding[] {
+  const at = placeOf("google.subject");
+  const fix = "map assertion.sub127";
+  if (expression.trim() === "assertion.sub") {
+    const message = "sub may have 255 bytes, and google.subject 127: jobs on long refs are refused";
+    return [found("subject-too-long", "error", at, message, fix)];
+  }
+  if (/assertion(\.|\[['"])(sub127|sub|job_id|jti)\b/.test(expression)) return [];
+  const message = "jobs of different refs get one subject, and logs cannot tell them apart";
+  return [found("shared-subject", "warning", at, message, fix)];
+}
+
+function lintMappedTitle(target: string, expression: string): TrustFinding[] {
+  if (!/\bassertion\.pr\b/.test(expression)) return [];
+  const message = "whoever opens a pull request writes its title";
+  return [found("title-condition", "error", placeOf(target), message, "map assertion.pr_number")];
+}
+
+function placeOf(target: string): string {
+  return `attributeMapping["${target}"]`;
 }
 
 /** What attributes stand for. */
@@ -81,7 +79,7 @@ function namesOf({ attributeMapping }: GoogleProvider): ClaimNames {
 }
 
 function mappingTree(target: string, expression: string): ASTNode {
-  return celTree(expression, mappingDialect, `attributeMapping["${target}"]`);
+  return celTree(expression, mappingDialect, placeOf(target));
 }
 
 function lintCondition({ attributeCondition, members }: GoogleProvider, names: ClaimNames): TrustFinding[] {
@@ -90,12 +88,12 @@ function lintCondition({ attributeCondition, members }: GoogleProvider, names: C
   if (attributeCondition.trim() === "") {
     const message = "every job of every project of the issuer gets a principal in the pool";
     const fix = "demand assertion.prj_id and assertion.ref in the condition";
-    return [{ rule: "missing-condition", severity: isNarrow ? "warning" : "error", at, message, fix }];
+    return [found("missing-condition", isNarrow ? "warning" : "error", at, message, fix)];
   }
   const tree = celTree(attributeCondition, googleDialect, at);
-  const findings = unmappedAttributes(tree, names).map((name): TrustFinding => {
+  const findings = unmappedAttributes(tree, names).map((name) => {
     const message = `nothing is mapped to ${name}: the condition fails for every token`;
-    return { rule: "unmapped-attribute", severity: "error", at, message, fix: "map it, or name the claim" };
+    return found("unmapped-attribute", "error", at, message, "map it, or name the claim");
   });
   for (const each of lintExpression([tree], at, names)) {
     const isMadeUpFor = isNarrow && /^missing-(project|ref)$/.test(each.rule);
@@ -103,7 +101,7 @@ function lintCondition({ attributeCondition, members }: GoogleProvider, names: C
   }
   if (attributeCondition.length > googleLimits.conditionChars) {
     const message = `Google takes ${googleLimits.conditionChars} characters`;
-    findings.push({ rule: "expression-too-long", severity: "error", at, message, fix: "shorten it" });
+    findings.push(found("expression-too-long", "error", at, message, "shorten it"));
   }
   return findings;
 }
@@ -133,5 +131,5 @@ function lintAudiences({ oidc }: GoogleProvider): TrustFinding[] {
   if (oidc.allowedAudiences.includes(oidc.issuerUri)) return [defaultAudience("oidc.allowedAudiences")];
   if (oidc.allowedAudiences.length <= googleLimits.audiences) return [];
   const message = `Google takes ${googleLimits.audiences} audiences`;
-  return [{ rule: "too-many-audiences", severity: "error", at: "oidc.allowedAudiences", message, fix: "list fewer" }];
+  return [found("too-many-audiences", "error", "oidc.allowedAudiences", message, "list fewer")];
 }
