@@ -1,4 +1,5 @@
 /** Log sockets on Node: the API token travels in the Authorization header, and no compression is offered. */
+import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import type { SocketFactory } from "../client/socket.ts";
 import { socketProtocol } from "../protocol/accounts.ts";
@@ -29,20 +30,12 @@ export function nodeSockets(token: string): SocketFactory {
       if (isBinary) events.frame(data);
       else events.text(new TextDecoder().decode(data));
     });
-    socket.on("unexpected-response", (upgrade, answer) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      const tell = () => once(() => events.refused(answer.statusCode ?? 0, Buffer.concat(chunks).toString("utf8")));
-      answer.on("data", (chunk: Buffer) => {
-        size += chunk.length;
-        if (size <= refusalBytesMost) chunks.push(chunk);
-        else answer.destroy();
-      });
-      answer.on("close", () => {
-        tell();
+    socket.on("unexpected-response", (upgrade, answer) =>
+      readRefusal(answer, (body) => {
+        once(() => events.refused(answer.statusCode ?? 0, body));
         upgrade.destroy();
-      });
-    });
+      }),
+    );
     socket.on("error", (error) => once(() => events.closed(1006, error.message || "cannot connect")));
     socket.on("close", (code, reason) => once(() => events.closed(code, reason.toString("utf8"))));
     return {
@@ -57,4 +50,15 @@ export function nodeSockets(token: string): SocketFactory {
       },
     };
   };
+}
+
+function readRefusal(answer: IncomingMessage, done: (body: string) => void): void {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  answer.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= refusalBytesMost) chunks.push(chunk);
+    else answer.destroy();
+  });
+  answer.on("close", () => done(Buffer.concat(chunks).toString("utf8")));
 }

@@ -145,24 +145,7 @@ async function create(
   if (scope !== null) await projects.show(person, scope);
   requireMay(person, "key.create", scope);
   const now = clock();
-  const key: AccessKey = {
-    id: request.id ?? uuidv7(now, random),
-    project_id: scope,
-    name: request.name,
-    type: request.secret.type,
-    policy: request.policy,
-    ...(await describeSecret(request.secret)),
-    revision: 1,
-    secret_version: 1,
-    created_at: toTimestamp(now),
-    created_by: person.id,
-    changed_at: null,
-    changed_by: null,
-    last_used_at: null,
-    last_used_job: null,
-    seen_at: null,
-    seen_by: null,
-  };
+  const key = await newKey(request, scope, person.id, now, random);
   const stored: NewKey = {
     key,
     sealed: await sealSecret(sealer, key, request.secret),
@@ -186,4 +169,32 @@ async function create(
       return nameRefusal(error, key) ?? error;
     },
   });
+}
+
+/** As it is shown: without its secret. */
+async function newKey(
+  request: AccessKeyCreate,
+  scope: KeyScope,
+  createdBy: string,
+  now: EpochMs,
+  random: Random,
+): Promise<AccessKey> {
+  return {
+    id: request.id ?? uuidv7(now, random),
+    project_id: scope,
+    name: request.name,
+    type: request.secret.type,
+    policy: request.policy,
+    ...(await describeSecret(request.secret)),
+    revision: 1,
+    secret_version: 1,
+    created_at: toTimestamp(now),
+    created_by: createdBy,
+    changed_at: null,
+    changed_by: null,
+    last_used_at: null,
+    last_used_job: null,
+    seen_at: null,
+    seen_by: null,
+  };
 }

@@ -131,15 +131,15 @@ const namedMax = 20;
 async function inUse(db: D1Database, keyId: string): Promise<Fault> {
   const [jobs, shares] = await db.batch([references(db, keyId), selectShares(db, keyId)]);
   const named = [
-    told("it is shared with", sharesIn(shares), (share) => share.project_name),
-    told("unfinished jobs name it:", referringJobs(jobs), (job) => `${job.name} (${job.id})`),
+    listedAs("it is shared with", sharesIn(shares), (share) => share.project_name),
+    listedAs("unfinished jobs name it:", referringJobs(jobs), (job) => `${job.name} (${job.id})`),
   ].filter((part) => part !== null);
   // What referred to it may have ended since.
   const what = named.length === 0 ? "try again" : named.join("; ");
   return new Fault("conflict", `the key is in use: ${what}`);
 }
 
-function told<Item>(what: string, items: readonly Item[], name: (item: Item) => string): string | null {
+function listedAs<Item>(what: string, items: readonly Item[], name: (item: Item) => string): string | null {
   if (items.length === 0) return null;
   const more = items.length > namedMax ? `, and ${items.length - namedMax} more` : "";
   return `${what} ${items.slice(0, namedMax).map(name).join(", ")}${more}`;

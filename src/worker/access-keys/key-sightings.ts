@@ -41,8 +41,8 @@ async function mark(
   });
   const seen = known.map(({ id, secret_version }) => ({ key_id: id, secret_version }));
   if (known.length > 0) {
-    const told = (await Promise.all(audits)).map((audit) => insertAudit(db, audit));
-    await db.batch([insertSightings(db, seen, person.id, now), ...told]);
+    const auditRows = (await Promise.all(audits)).map((audit) => insertAudit(db, audit));
+    await db.batch([insertSightings(db, seen, person.id, now), ...auditRows]);
   }
   const isReplaced = ({ id, secret_version }: (typeof found)[number]) => secret_version > (versions.get(id) ?? 0);
   return {

@@ -134,14 +134,9 @@ async function bootstrap(ports: AccountsPorts, request: Parameters<Accounts["boo
     createdAt: now,
     createdBy: null,
   };
-  const audit = await auditRow(
-    {
-      action: "organization.bootstrap",
-      principal: { kind: "bootstrap", id: organization.id },
-      details: { token_id: stored.id, first: existing === null },
-    },
-    now,
-  );
+  const principal = { kind: "bootstrap", id: organization.id } as const;
+  const details = { token_id: stored.id, first: existing === null };
+  const audit = await auditRow({ action: "organization.bootstrap", principal, details }, now);
   try {
     await db.batch([
       ...(existing === null

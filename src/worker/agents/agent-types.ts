@@ -143,7 +143,7 @@ async function create(ports: AgentTypesPorts, person: Person, request: AgentType
   const made = { created_at: toTimestamp(now), created_by: person.id };
   const agentType = { id, name, policy, certificates, revision: 1, ...made };
   const requestMac = await sealer.requestMac(request);
-  const details = { agent_type_id: id, name, ...told(certificates) };
+  const details = { agent_type_id: id, name, ...certificateDetails(certificates) };
   const audit = await auditRow({ action: "agent_type.create", principal: person, details }, now);
   return createOnce({
     value: agentType,
@@ -188,8 +188,8 @@ function refuseUnpresentable({ whyNoCertificates: why }: AgentTypesPorts, certif
   if (certificates !== null && why !== null) throw refusedField("/certificates", why);
 }
 
-/** The audit row of a type that asks for none stays as it was. */
-function told(certificates: AgentType["certificates"]) {
+/** For the audit row: nothing of a type that asks for none, so that such rows read as they always did. */
+function certificateDetails(certificates: AgentType["certificates"]) {
   return certificates === null ? {} : { certificates: JSON.stringify(certificates) };
 }
 

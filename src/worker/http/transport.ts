@@ -74,8 +74,8 @@ export type ClientCertificate = { readonly fingerprint: string } | { readonly mi
  * and the development runtime takes all of `cf` from one (MF-CF-Blob), which anyone can send.
  */
 export function clientCertificate({ cf }: Pick<Wire, "cf">, rules: TransportRules): ClientCertificate {
-  const untold = whyNoCertificates(rules);
-  if (untold !== null) return { missing: untold };
+  const why = whyNoCertificates(rules);
+  if (why !== null) return { missing: why };
   const { tlsClientAuth }: { tlsClientAuth?: Partial<IncomingRequestCfPropertiesTLSClientAuth> } = cf ?? {};
   const { certPresented, certVerified, certRevoked, certFingerprintSHA256 } = tlsClientAuth ?? {};
   if (certPresented !== "1") return { missing: "none was presented" };

@@ -19,7 +19,7 @@ import { type Random, utf8Length } from "../lib/bytes.ts";
 import { isGuardFailure, violatesUnique } from "../lib/d1.ts";
 import { Fault, refusedField, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
-import { type Clock, toTimestamp } from "../lib/time.ts";
+import { type Clock, type EpochMs, toTimestamp } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
 import { sealSpec } from "./job-spec.ts";
 import { findMadeJob, insertJob, type NewJob } from "./jobs-store.ts";
@@ -52,7 +52,7 @@ export async function startJob(
   projectId: string,
   request: JobStart,
 ): Promise<Created<Job>> {
-  const { sealer, clock, random, projects } = ports;
+  const { sealer, projects } = ports;
   const names = request.spec.keys.map((use) => use.key);
   const [project, named, found, requestMac, made] = await Promise.all([
     projects.show(person, projectId),
@@ -69,14 +69,35 @@ export async function startJob(
   const agentType = admitting(named, projectId, git);
   checkSpecSize(request.spec);
   const keys = usableKeys(found, request.spec, git, agentType.name);
-  const now = clock();
-  const job: Job = {
+  const now = ports.clock();
+  const job = queuedJob({ project, request, git, agentType: agentType.name, createdBy: person.id }, now, ports.random);
+  const stored: NewJob = {
+    job,
+    agentTypeId: agentType.id,
+    sealedSpec: await sealSpec(sealer, job, request.spec),
+    keys: keys.map(({ key }) => key),
+    requestMac,
+    createdAt: now,
+  };
+  return insert(ports, person, stored);
+}
+
+interface JobParts {
+  readonly project: Project;
+  readonly request: JobStart;
+  readonly git: GitContext;
+  readonly agentType: string;
+  readonly createdBy: string;
+}
+
+function queuedJob({ project, request, git, agentType, createdBy }: JobParts, now: EpochMs, random: Random): Job {
+  return {
     id: request.id ?? uuidv7(now, random),
-    project_id: projectId,
+    project_id: project.id,
     workflow_id: uuidv7(now, random),
     pipeline_id: uuidv7(now, random),
     name: request.name,
-    agent_type: agentType.name,
+    agent_type: agentType,
     git,
     state: "queued",
     result: null,
@@ -88,21 +109,12 @@ export async function startJob(
       project.settings.job_time_limit_seconds,
     ),
     created_at: toTimestamp(now),
-    created_by: person.id,
+    created_by: createdBy,
     started_at: null,
     finished_at: null,
     stop_requested_at: null,
     log_deletion: null,
   };
-  const stored: NewJob = {
-    job,
-    agentTypeId: agentType.id,
-    sealedSpec: await sealSpec(sealer, job, request.spec),
-    keys: keys.map(({ key }) => key),
-    requestMac,
-    createdAt: now,
-  };
-  return insert(ports, person, stored);
 }
 
 async function insert(ports: StartJobPorts, person: Person, stored: NewJob): Promise<Created<Job>> {

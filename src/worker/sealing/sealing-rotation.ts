@@ -85,7 +85,7 @@ export function createSealingRotation(ports: SealingRotationPorts): SealingRotat
       requireMay(person, "sealing.rotate", null);
       const key = await sealer.refresh();
       return walk(ports, after, key.id, (table, rows) =>
-        sealer.write(() => resealRows({ db, sealer, table, rows, audited: audited(ports, person) })),
+        sealer.write(() => resealRows({ db, sealer, table, rows, auditUnreadable: auditUnreadable(ports, person) })),
       );
     },
     async verify(person, after) {
@@ -210,9 +210,9 @@ async function resealRows(batch: {
   sealer: Sealer;
   table: Table;
   rows: readonly SealedRow[];
-  audited: (table: Table, row: SealedRow) => Promise<D1PreparedStatement>;
+  auditUnreadable: (table: Table, row: SealedRow) => Promise<D1PreparedStatement>;
 }): Promise<Done> {
-  const { db, sealer, table, rows, audited: told } = batch;
+  const { db, sealer, table, rows, auditUnreadable } = batch;
   const unreadable: SealedRow[] = [];
   const swaps: D1PreparedStatement[] = [];
   for (const row of rows) {
@@ -220,14 +220,14 @@ async function resealRows(batch: {
     if (plaintext === null) unreadable.push(row);
     else swaps.push(swapRecord(db, table, row, await sealer.seal(plaintext, row.context)));
   }
-  const rowsTold = await Promise.all(unreadable.map((row) => told(table, row)));
-  const results = await db.batch([...swaps, ...rowsTold]);
+  const auditRows = await Promise.all(unreadable.map((row) => auditUnreadable(table, row)));
+  const results = await db.batch([...swaps, ...auditRows]);
   const resealed = results.slice(0, swaps.length).reduce((sum, { meta }) => sum + (meta.changes > 0 ? 1 : 0), 0);
   return { resealed, unreadable };
 }
 
 /** A record that does not open is an event: somebody may have altered it. */
-function audited({ db, clock }: SealingRotationPorts, person: Person) {
+function auditUnreadable({ db, clock }: SealingRotationPorts, person: Person) {
   return async (table: Table, row: SealedRow) => {
     const subject = table.name === "access_keys" ? { keyId: row.id } : { jobId: row.id };
     const details = { table: table.name };
