@@ -14,8 +14,19 @@ export function jsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
+/** How the project's jobs come to ask for such tokens. With the id form the profile alone holds them to these refs. */
+export function profileArtifact(
+  project: TrustedProject,
+  scopes: readonly TrustedScope[],
+  profile: { name: string; audience: string; form: SubjectForm },
+): TrustArtifact {
+  const jobs = profile.form === "id" ? "jobs on these refs, and no others," : "jobs";
+  const title = `Let the project's ${jobs} ask for such tokens`;
+  return { name: "profile.sh", title, language: "sh", text: profileCommand(project, scopes, profile) };
+}
+
 /** The identity profile that lets the project's jobs on these refs, and no others, ask for such tokens. */
-export function profileCommand(
+function profileCommand(
   { project, issuer }: TrustedProject,
   scopes: readonly TrustedScope[],
   { name, audience, form }: { name: string; audience: string; form: SubjectForm },

@@ -1,6 +1,6 @@
 /** Snowflake and Databricks, in short: both match whole subjects, so that the id form names the project. */
 import type { GeneratedTrust, TrustOptions } from "../protocol/trust.ts";
-import { jsonText, profileCommand, sharedNotes } from "./artifacts.ts";
+import { jsonText, profileArtifact, sharedNotes } from "./artifacts.ts";
 import { shellQuoted, sqlQuoted } from "./quoting.ts";
 import { idSubject, type TrustedProject, type TrustedScope } from "./subject.ts";
 
@@ -27,12 +27,7 @@ export function generateSnowflake(
     policy,
     artifacts: [
       { name: "snowflake.sql", title: "The user's workload identity", language: "sql", text: policy },
-      {
-        name: "profile.sh",
-        title: "Let the project's jobs on these refs, and no others, ask for such tokens",
-        language: "sh",
-        text: profileCommand(project, scopes, { name: "snowflake", audience, form: "id" }),
-      },
+      profileArtifact(project, scopes, { name: "snowflake", audience, form: "id" }),
     ],
     notes: [...sharedNotes(scopes), profileNote],
   };
@@ -57,12 +52,7 @@ export function generateDatabricks(
     artifacts: [
       { name: "policy.json", title: "The service principal's federation policy", language: "json", text: policy },
       { name: "databricks.sh", title: "With the databricks command", language: "sh", text: command },
-      {
-        name: "profile.sh",
-        title: "Let the project's jobs on these refs, and no others, ask for such tokens",
-        language: "sh",
-        text: profileCommand(project, scopes, { name: "databricks", audience, form: "id" }),
-      },
+      profileArtifact(project, scopes, { name: "databricks", audience, form: "id" }),
     ],
     notes: [...sharedNotes(scopes), profileNote, "A service principal takes 20 policies."],
   };

@@ -1,6 +1,6 @@
 /** A verifier of one's own, in Node, Python and Go: keys by discovery, one algorithm, then project and ref. */
 import type { GeneratedTrust, TrustOptions } from "../protocol/trust.ts";
-import { jsonText, profileCommand, sharedNotes } from "./artifacts.ts";
+import { jsonText, profileArtifact, sharedNotes } from "./artifacts.ts";
 import type { TrustedProject, TrustedScope } from "./subject.ts";
 
 export function generateVerifier(
@@ -26,12 +26,7 @@ export function generateVerifier(
       { name: "verify.mjs", title: "Node, with jose", language: "js", text: node },
       { name: "verify.py", title: "Python, with PyJWT and its crypto extra", language: "py", text: python },
       { name: "verify.go", title: "Go, with go-oidc", language: "go", text: go },
-      {
-        name: "profile.sh",
-        title: "Let the project's jobs ask for such tokens",
-        language: "sh",
-        text: profileCommand(project, scopes, { name: "service", audience, form: "semaphore" }),
-      },
+      profileArtifact(project, scopes, { name: "service", audience, form: "semaphore" }),
     ],
     notes: [
       ...sharedNotes(scopes),

@@ -1,6 +1,6 @@
 /** The trust policy of an IAM role, for IAM itself, the aws command and Terraform. */
 import type { GeneratedTrust, TrustOptions } from "../../protocol/trust.ts";
-import { jsonText, profileCommand, sharedNotes } from "../artifacts.ts";
+import { jsonText, profileArtifact, sharedNotes } from "../artifacts.ts";
 import { hclLiteral, hclQuoted, shellQuoted } from "../quoting.ts";
 import type { TrustedProject, TrustedScope } from "../subject.ts";
 import { assumeRole, tagSession } from "./request.ts";
@@ -17,7 +17,7 @@ export function generateAws(
   const host = project.issuer.replace(/^https:\/\//, "");
   const provider = `arn:aws:iam::${account}:oidc-provider/${host}`;
   const policy = jsonText(trustPolicy(host, provider, audience, scopes, options.session_tags));
-  const profile = profileCommand(project, scopes, { name: "aws", audience, form: "semaphore" });
+  const profile = profileArtifact(project, scopes, { name: "aws", audience, form: "semaphore" });
   return {
     cloud: "aws",
     audience,
@@ -32,7 +32,7 @@ export function generateAws(
         language: "hcl",
         text: terraform(project.issuer, audience, role, policy, provider),
       },
-      { name: "profile.sh", title: "Let the project's jobs ask for such tokens", language: "sh", text: profile },
+      profile,
       { name: "job.sh", title: "In the job", language: "sh", text: jobCommands(account, role, audience) },
     ],
     notes: [

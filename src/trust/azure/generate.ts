@@ -1,6 +1,6 @@
 /** Federated credentials of Microsoft Entra, for az and Terraform: one with the id subject form, matched whole. */
 import type { GeneratedTrust, TrustOptions } from "../../protocol/trust.ts";
-import { jsonText, profileCommand, sharedNotes } from "../artifacts.ts";
+import { jsonText, profileArtifact, sharedNotes } from "../artifacts.ts";
 import { hclQuoted, shellQuoted } from "../quoting.ts";
 import { idSubject, type TrustedProject, type TrustedScope } from "../subject.ts";
 import { azureAudience } from "./policy.ts";
@@ -24,12 +24,7 @@ export function generateAzure(
       { name: "credential.json", title: "The federated credential", language: "json", text: policy },
       { name: "azure.sh", title: "With az", language: "sh", text: commands(application) },
       { name: "azure.tf", title: "With Terraform", language: "hcl", text: terraform(credential, application) },
-      {
-        name: "profile.sh",
-        title: "Let the project's jobs on these refs, and no others, ask for such tokens",
-        language: "sh",
-        text: profileCommand(project, scopes, { name: "azure", audience, form: "id" }),
-      },
+      profileArtifact(project, scopes, { name: "azure", audience, form: "id" }),
       { name: "job.sh", title: "In the job", language: "sh", text: jobCommands(application, audience) },
     ],
     notes: [

@@ -1,6 +1,6 @@
 /** A workload identity pool and its provider, for gcloud and Terraform. */
 import type { GeneratedTrust, TrustOptions } from "../../protocol/trust.ts";
-import { claimCondition, jsonText, profileCommand, sharedNotes } from "../artifacts.ts";
+import { claimCondition, jsonText, profileArtifact, sharedNotes } from "../artifacts.ts";
 import { hclQuoted, shellQuoted } from "../quoting.ts";
 import type { TrustedProject, TrustedScope } from "../subject.ts";
 
@@ -38,12 +38,7 @@ export function generateGoogle(
       { name: "provider.json", title: "The provider, as lint and explain read it", language: "json", text: policy },
       { name: "gcloud.sh", title: "With gcloud", language: "sh", text: commands(setup) },
       { name: "google.tf", title: "With Terraform", language: "hcl", text: terraform(setup) },
-      {
-        name: "profile.sh",
-        title: "Let the project's jobs ask for such tokens",
-        language: "sh",
-        text: profileCommand(project, scopes, { name: "gcp", audience, form: "semaphore" }),
-      },
+      profileArtifact(project, scopes, { name: "gcp", audience, form: "semaphore" }),
       { name: "job.sh", title: "In the job", language: "sh", text: jobCommands(name, audience, principal) },
     ],
     notes: [

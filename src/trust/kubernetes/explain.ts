@@ -177,47 +177,52 @@ interface MappedUser {
   readonly unknown: boolean;
 }
 
+interface MappedPart {
+  readonly name: string;
+  readonly at: string;
+  readonly test: string;
+  readonly value: CelValue;
+}
+
 function mapUser({ claimMappings }: KubernetesAuthenticator, at: string, asked: Asked): MappedUser {
   const { username, groups, uid, extra } = claimMappings;
-  const mapped: { name: string; value: CelValue; required: boolean; at: string; test: string }[] = [];
-  const add = (name: string, mapping: KubernetesMapping | undefined, required: boolean) => {
-    if (mapping === undefined || (mapping.claim === undefined && mapping.expression === undefined)) return;
-    const place = `${at}.claimMappings.${name}`;
-    mapped.push({
-      name,
-      required,
-      at: place,
-      test: mapping.expression ?? `claim ${mapping.claim}`,
-      value: mappedValue(mapping, place, asked),
-    });
-  };
-  add("username", username, true);
-  add("groups", groups, false);
-  add("uid", uid, false);
-  const extras = extra.map(({ key, valueExpression }, index) => {
+  const parts = [
+    ...mappedPart("username", username, at, asked),
+    ...mappedPart("groups", groups, at, asked),
+    ...mappedPart("uid", uid, at, asked),
+  ];
+  const extras = extra.map(({ key, valueExpression }, index): MappedPart => {
     const place = `${at}.claimMappings.extra[${index}]`;
     return {
-      key,
+      name: key,
       at: place,
       test: valueExpression,
       value: evaluated(valueExpression, asked, claimsDialect, place),
     };
   });
   const user: Record<string, unknown> = { username: "", groups: [], uid: "", extra: {} };
-  for (const { name, value } of mapped)
+  for (const { name, value } of parts)
     if (value.kind === "value") user[name] = name === "groups" ? [value.value].flat() : value.value;
   user.extra = Object.fromEntries(
-    extras.map(({ key, value }) => [key, value.kind === "value" ? [value.value].flat() : []]),
+    extras.map(({ name, value }) => [name, value.kind === "value" ? [value.value].flat() : []]),
   );
   return {
     checks: [
-      ...(mapped.some(({ name }) => name === "username") ? [] : [noUsername(at)]),
-      ...mapped.map((each) => mappingCheck(each.at, each.test, each.value, each.name)),
-      ...extras.map((each) => mappingCheck(each.at, each.test, each.value, "extra")),
+      ...(parts.some(({ name }) => name === "username") ? [] : [noUsername(at)]),
+      ...parts.map((part) => mappingCheck(part.at, part.test, part.value, part.name)),
+      ...extras.map((part) => mappingCheck(part.at, part.test, part.value, "extra")),
     ],
     user,
-    unknown: [...mapped, ...extras].some(({ value }) => value.kind === "unknown"),
+    unknown: [...parts, ...extras].some(({ value }) => value.kind === "unknown"),
   };
+}
+
+/** Nothing where the configuration maps nothing to it. */
+function mappedPart(name: string, mapping: KubernetesMapping | undefined, at: string, asked: Asked): MappedPart[] {
+  if (mapping === undefined || (mapping.claim === undefined && mapping.expression === undefined)) return [];
+  const place = `${at}.claimMappings.${name}`;
+  const test = mapping.expression ?? `claim ${mapping.claim}`;
+  return [{ name, at: place, test, value: mappedValue(mapping, place, asked) }];
 }
 
 function noUsername(at: string): TrustCheck {

@@ -1,7 +1,7 @@
 /** Structured authentication for a Kubernetes API server, and the role binding that goes with it. */
 import { stringify } from "yaml";
 import type { GeneratedTrust, TrustOptions } from "../../protocol/trust.ts";
-import { claimCondition, profileCommand, sharedNotes } from "../artifacts.ts";
+import { claimCondition, profileArtifact, sharedNotes } from "../artifacts.ts";
 import { shellQuoted } from "../quoting.ts";
 import type { TrustedProject, TrustedScope } from "../subject.ts";
 
@@ -31,12 +31,7 @@ export function generateKubernetes(
         language: "yaml",
         text: yaml(binding(project, namespace)),
       },
-      {
-        name: "profile.sh",
-        title: "Let the project's jobs ask for such tokens",
-        language: "sh",
-        text: profileCommand(project, scopes, { name: "kubernetes", audience, form: "semaphore" }),
-      },
+      profileArtifact(project, scopes, { name: "kubernetes", audience, form: "semaphore" }),
       { name: "job.sh", title: "In the job", language: "sh", text: jobCommands(audience) },
     ],
     notes: [

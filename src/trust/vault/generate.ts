@@ -1,6 +1,6 @@
 /** A role of Vault's or OpenBao's JWT auth method, as commands and Terraform. */
 import type { GeneratedTrust, TrustOptions } from "../../protocol/trust.ts";
-import { jsonText, profileCommand, sharedNotes } from "../artifacts.ts";
+import { jsonText, profileArtifact, sharedNotes } from "../artifacts.ts";
 import { PolicyError } from "../policy-error.ts";
 import { hclQuoted, shellQuoted } from "../quoting.ts";
 import type { TrustedProject, TrustedScope } from "../subject.ts";
@@ -37,12 +37,7 @@ export function generateVault(
         language: "hcl",
         text: terraform(project.issuer, mount, name, role),
       },
-      {
-        name: "profile.sh",
-        title: "Let the project's jobs ask for such tokens",
-        language: "sh",
-        text: profileCommand(project, scopes, { name: "vault", audience, form: "semaphore" }),
-      },
+      profileArtifact(project, scopes, { name: "vault", audience, form: "semaphore" }),
       { name: "job.sh", title: "In the job", language: "sh", text: jobCommands(mount, name, audience) },
     ],
     notes: [...sharedNotes(scopes), "user_claim is prj_id: one entity for the project, not one for every job."],
