@@ -82,33 +82,9 @@ export function createClient(options: ClientOptions) {
     keys: accessKeys(transport, newId),
     identity: identity(transport),
     identityProfiles: identityProfiles(transport, newId),
-    organization: {
-      show: () => transport.json(OrganizationShown, { method: "GET", path: "/api/v1/organization" }),
-      change: (body: z.input<typeof OrganizationPatch>) =>
-        transport.json(OrganizationShown, { method: "PATCH", path: "/api/v1/organization", body }),
-    },
-    signingKeys: {
-      slots: () => transport.json(SigningSlots, { method: "GET", path: "/api/v1/signing-keys" }),
-      /** Once the key is overwritten: tells which tokens died with it. */
-      compromised: (kid: string) =>
-        transport.json(CompromisedKeyReport, {
-          method: "POST",
-          path: "/api/v1/signing-keys/compromised",
-          body: { kid },
-          repeatable: true,
-        }),
-    },
-    networks: {
-      show: () => transport.json(NetworksShown, { method: "GET", path: "/api/v1/networks" }),
-      /** With `revision`, only if nobody changed them since. */
-      change: (body: z.input<typeof NetworksPatch>, revision?: number) =>
-        transport.json(NetworksShown, {
-          method: "PATCH",
-          path: "/api/v1/networks",
-          body,
-          ifMatch: revision?.toString(),
-        }),
-    },
+    organization: organization(transport),
+    signingKeys: signingKeys(transport),
+    networks: networks(transport),
     sealing: sealing(transport),
     agentTypes: agentTypes(transport, newId),
     agents: {
@@ -118,6 +94,42 @@ export function createClient(options: ClientOptions) {
     jobs: jobs(transport, newId),
     logs: logs(transport),
     trust: trust(transport),
+  };
+}
+
+function organization(transport: Transport) {
+  return {
+    show: () => transport.json(OrganizationShown, { method: "GET", path: "/api/v1/organization" }),
+    change: (body: z.input<typeof OrganizationPatch>) =>
+      transport.json(OrganizationShown, { method: "PATCH", path: "/api/v1/organization", body }),
+  };
+}
+
+function signingKeys(transport: Transport) {
+  return {
+    slots: () => transport.json(SigningSlots, { method: "GET", path: "/api/v1/signing-keys" }),
+    /** Once the key is overwritten: tells which tokens died with it. */
+    compromised: (kid: string) =>
+      transport.json(CompromisedKeyReport, {
+        method: "POST",
+        path: "/api/v1/signing-keys/compromised",
+        body: { kid },
+        repeatable: true,
+      }),
+  };
+}
+
+function networks(transport: Transport) {
+  return {
+    show: () => transport.json(NetworksShown, { method: "GET", path: "/api/v1/networks" }),
+    /** With `revision`, only if nobody changed them since. */
+    change: (body: z.input<typeof NetworksPatch>, revision?: number) =>
+      transport.json(NetworksShown, {
+        method: "PATCH",
+        path: "/api/v1/networks",
+        body,
+        ifMatch: revision?.toString(),
+      }),
   };
 }
 

@@ -6,7 +6,7 @@ import { insertAudit } from "../audit/audit-store.ts";
 import type { Sealer } from "../crypto/sealer.ts";
 import { isGuardFailure, refusedByTrigger, violatesUnique } from "../lib/d1.ts";
 import { Fault, notFound, refusedField, taken } from "../lib/fault.ts";
-import { type Clock, toTimestamp } from "../lib/time.ts";
+import { type Clock, type EpochMs, toTimestamp } from "../lib/time.ts";
 import { deleteKey, findKey, mustBeThere, updateKey } from "./access-keys-store.ts";
 import { mustBeUnreferenced, references, referringJobs } from "./key-references-store.ts";
 import { describeSecret, sealSecret, secretBytes } from "./key-secret.ts";
@@ -37,16 +37,7 @@ export async function changeKey(
     throw refusedField("/secret/type", `must be ${before.type}, as the key is: jobs rely on it`);
   }
   const now = clock();
-  const after: AccessKey = {
-    ...before,
-    name: patch.name ?? before.name,
-    policy: patch.policy ?? before.policy,
-    ...(patch.secret === undefined ? {} : { ...(await describeSecret(patch.secret)), seen_at: null, seen_by: null }),
-    revision: before.revision + 1,
-    secret_version: before.secret_version + (patch.secret === undefined ? 0 : 1),
-    changed_at: toTimestamp(now),
-    changed_by: person.id,
-  };
+  const after = await changed(before, patch, person.id, now);
   const { secret: given } = patch;
   const secret =
     given === undefined ? null : { sealed: await sealSecret(sealer, after, given), bytes: secretBytes(given) };
@@ -67,6 +58,19 @@ export async function changeKey(
     throw nameRefusal(error, after) ?? error;
   }
   return after;
+}
+
+async function changed(key: AccessKey, patch: AccessKeyPatch, by: string, now: EpochMs): Promise<AccessKey> {
+  return {
+    ...key,
+    name: patch.name ?? key.name,
+    policy: patch.policy ?? key.policy,
+    ...(patch.secret === undefined ? {} : { ...(await describeSecret(patch.secret)), seen_at: null, seen_by: null }),
+    revision: key.revision + 1,
+    secret_version: key.secret_version + (patch.secret === undefined ? 0 : 1),
+    changed_at: toTimestamp(now),
+    changed_by: by,
+  };
 }
 
 /** Why a name cannot be the key's, or null where an error says something else. */
