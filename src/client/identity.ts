@@ -1,6 +1,7 @@
 /** Identity tokens over the API: which were minted, which may be asked for, and what one would say. */
 import type * as z from "zod";
-import { IdentityPreview, type IdentityPreviewRequest, LedgerEntry, ProjectLedgerEntry } from "../protocol/identity.ts";
+import { LedgerEntry, ProjectLedgerEntry } from "../protocol/identity.ts";
+import { IdentityPreview, type IdentityPreviewRequest } from "../protocol/identity-preview.ts";
 import { IdentityProfile, type IdentityProfileCreate, IdentityProfileList } from "../protocol/identity-profiles.ts";
 import { List } from "../protocol/list.ts";
 import { create, type ListQuery, list, remove } from "./resource.ts";

@@ -1,6 +1,5 @@
 /** The identity token's claims, its discovery document and its keys (OpenID Connect Discovery 1.0, RFC 7517). */
 import * as z from "zod";
-import { GitRef, GitSha, PullRequest } from "./git-context.ts";
 import { Id, Timestamp } from "./ids.ts";
 
 const text = z.string();
@@ -142,33 +141,3 @@ export const Introspection = z.discriminatedUnion("active", [
   }),
 ]);
 export type Introspection = z.infer<typeof Introspection>;
-
-/** POST /api/v1/projects/{project_id}/identity/preview: a ref, as a job would have it. */
-export const IdentityPreviewRequest = z.strictObject({
-  ref: GitRef,
-  sha: GitSha.default("0".repeat(40)),
-  /** Only a pull request can come from a fork; one without proof counts as one. */
-  fork: z.boolean().optional(),
-  pull_request: PullRequest.optional(),
-});
-export type IdentityPreviewRequest = z.infer<typeof IdentityPreviewRequest>;
-
-export const IdentityPreview = z.object({
-  /** False where such a job gets no token; `reason` says why. */
-  minted: z.boolean(),
-  reason: text.nullable(),
-  header: z.object({ alg: z.literal("RS256"), kid: text, typ: z.literal("JWT") }),
-  /** Ids that only a job has are "". */
-  claims: IdentityClaims,
-  subjects: z.array(
-    z.object({
-      form: z.enum(["semaphore", "sub127"]),
-      value: text,
-      bytes: z.int(),
-      /** Too long for its form, and so ending in a hash: match it whole, never by its beginning. */
-      cut: z.boolean(),
-      fits: z.array(z.object({ relying_party: text, bytes_max: z.int(), fits: z.boolean() })),
-    }),
-  ),
-});
-export type IdentityPreview = z.infer<typeof IdentityPreview>;

@@ -1,7 +1,7 @@
 /** `signalbox identity preview`: the token that a job on a ref would get, before there is a job. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { GitRef } from "../../protocol/git-context.ts";
-import type { IdentityPreview, IdentityPreviewRequest } from "../../protocol/identity.ts";
+import type { IdentityPreview, IdentityPreviewRequest } from "../../protocol/identity-preview.ts";
 import { type Cli, connect } from "../context.ts";
 import { UsageError } from "../exit.ts";
 import { gitSha } from "../options.ts";

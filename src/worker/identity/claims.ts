@@ -110,8 +110,13 @@ function subjectOf(
     case "sub127":
       return subject127(parts);
     case "id":
-      return `org_id:${org.id}:prj_id:${project.id}`;
+      return projectSubject(org.id, project.id);
   }
+}
+
+/** One for all jobs of a project, for relying parties that match exactly. */
+export function projectSubject(orgId: string, projectId: string): string {
+  return `org_id:${orgId}:prj_id:${projectId}`;
 }
 
 function claimedRefType(git: GitContext): ClaimedRefType {

@@ -1,11 +1,6 @@
 /** What people may know of identity tokens: which were minted, whether one stands, and what one would say. */
-import type {
-  IdentityPreview,
-  IdentityPreviewRequest,
-  Introspection,
-  LedgerEntry,
-  ProjectLedgerEntry,
-} from "../../protocol/identity.ts";
+import type { Introspection, LedgerEntry, ProjectLedgerEntry } from "../../protocol/identity.ts";
+import type { IdentityPreview, IdentityPreviewRequest } from "../../protocol/identity-preview.ts";
 import type { Job } from "../../protocol/jobs.ts";
 import type { Listed, Page } from "../../protocol/list.ts";
 import type { Person } from "../../protocol/principal.ts";

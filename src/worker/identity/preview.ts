@@ -3,13 +3,14 @@
  * too long. Pure but for hashing.
  */
 import { type GitContext, refTypeOf } from "../../protocol/git-context.ts";
-import type { IdentityPreview, IdentityPreviewRequest } from "../../protocol/identity.ts";
+import type { IdentityPreview, IdentityPreviewRequest } from "../../protocol/identity-preview.ts";
+import type { SubjectForm } from "../../protocol/identity-profiles.ts";
 import { type Project, protectedRefs } from "../../protocol/projects.ts";
 import { matchingPattern } from "../../protocol/ref-pattern.ts";
 import { utf8Length } from "../lib/bytes.ts";
 import { refusedField } from "../lib/fault.ts";
 import type { EpochSeconds } from "../lib/time.ts";
-import { identityClaims } from "./claims.ts";
+import { identityClaims, projectSubject } from "./claims.ts";
 import { defaultLifeSeconds, withheld } from "./token-decision.ts";
 
 export interface PreviewContext {
@@ -58,7 +59,11 @@ export async function previewIdentity(
     reason,
     header: { alg: "RS256", kid: context.kid, typ: "JWT" },
     claims,
-    subjects: [measured("semaphore", claims.sub), measured("sub127", claims.sub127)],
+    subjects: [
+      measured("semaphore", claims.sub),
+      measured("sub127", claims.sub127),
+      measured("id", projectSubject(context.org.id, project.id)),
+    ],
   };
 }
 
@@ -79,7 +84,7 @@ function previewedGit(project: Project, { ref, sha, fork, pull_request }: Identi
   };
 }
 
-function measured(form: "semaphore" | "sub127", value: string): IdentityPreview["subjects"][number] {
+function measured(form: SubjectForm, value: string): IdentityPreview["subjects"][number] {
   const bytes = utf8Length(value);
   return { form, value, bytes, cut: value.includes("~"), fits: subjectLimits.map((limit) => judged(limit, bytes)) };
 }

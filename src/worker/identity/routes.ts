@@ -1,14 +1,13 @@
 import * as z from "zod";
 import {
   DiscoveryDocument,
-  IdentityPreview,
-  IdentityPreviewRequest,
   Introspection,
   IntrospectionRequest,
   LedgerEntry,
   ProjectLedgerEntry,
   PublicJwks,
 } from "../../protocol/identity.ts";
+import { IdentityPreview, IdentityPreviewRequest } from "../../protocol/identity-preview.ts";
 import {
   Audience,
   IdentityProfile,
