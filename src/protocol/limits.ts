@@ -53,6 +53,8 @@ export const limits = {
   keySightings: 100,
   jobCommands: 1000,
   identityProfiles: 64,
+  /** How often an agent fetches the job that it took: the official one asks ten times. */
+  jobFetches: 20,
   /** Identity tokens minted for one job. */
   jobMints: 300,
   refPatterns: 64,

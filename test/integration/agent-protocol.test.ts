@@ -321,7 +321,10 @@ describe("calls that are wrong get the protocol's own codes", () => {
     expect((await asAgent("POST", `${base}/refresh`, agent)).status).toBe(422);
   });
 
-  it("a disconnect is answered alike as often as it comes, and fails the job that the agent had", async () => {
+  it("a disconnect is answered alike as often as it comes, is recorded once, and fails the agent's job", async () => {
+    const departures = () =>
+      harness.db.prepare("SELECT count(*) AS n FROM audit WHERE action = 'agent.disconnect'").first<number>("n");
+    const before = (await departures()) ?? 0;
     const agent = await world.agent();
     await world.startJob();
     const { jobId } = await takeJob(world, agent);
@@ -331,6 +334,7 @@ describe("calls that are wrong get the protocol's own codes", () => {
       expect([answer.status, answer.text]).toEqual([200, "disconnected"]);
     }
     expect(await show(jobId)).toMatchObject({ state: "finished", result: "failed", reason: "its agent disconnected" });
+    expect(await departures()).toBe(before + 1);
     expect((await sync(world, agent, "waiting-for-jobs")).status).toBe(404);
     expect((await asAgent("POST", `${base}/refresh`, agent)).status).toBe(404);
     expect((await fetchJob(world, agent, jobId)).status).toBe(404);

@@ -1,5 +1,6 @@
 /** Hand-over: one agent gets a job's secrets, the same ones when it asks again, and never without a record of it. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { limits } from "../../src/protocol/limits.ts";
 import {
   addKey,
   addProject,
@@ -137,6 +138,23 @@ describe("a repeated fetch", () => {
     expect(envOf(after.body, "SEMAPHORE_OIDC_TOKEN")).toBe(envOf(good[0]?.body, "SEMAPHORE_OIDC_TOKEN"));
     expect(await ledgerOf(body.job_id)).toHaveLength(1);
     await finishJob(world, agent, body.job_id);
+  });
+});
+
+describe("a job that its agent fetches again and again", () => {
+  it("is refused in the end, with not a row in the record for what was refused", async () => {
+    await world.startJob(jobWithKeys("handed"));
+    const { jobId } = await takeJob(world, agent);
+    for (let time = 1; time < limits.jobFetches; time++) {
+      expect((await fetchJob(world, agent, jobId)).status).toBe(200);
+    }
+    const before = await rowCounts(harness);
+    for (let time = 0; time < 3; time++) {
+      const refused = await fetchJob(world, agent, jobId);
+      expect([refused.status, refused.body.code]).toEqual([429, "too_many"]);
+    }
+    expect(await rowCounts(harness)).toEqual(before);
+    await finishJob(world, agent, jobId);
   });
 });
 

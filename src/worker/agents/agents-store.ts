@@ -169,6 +169,11 @@ export async function findAgent(db: D1Database, digest: Bytes) {
   return row === null ? null : { id: row.id, agentTypeId: row.agent_type_id };
 }
 
+/** The batch aborts where the agent has disconnected before. */
+export function mustBeConnected(db: D1Database, id: string): D1PreparedStatement {
+  return must(db, "SELECT 1 FROM agents WHERE id = ? AND disconnected_at IS NULL", id);
+}
+
 export function disconnectAgent(db: D1Database, id: string, now: EpochMs): D1PreparedStatement {
   return db.prepare("UPDATE agents SET disconnected_at = ? WHERE id = ? AND disconnected_at IS NULL").bind(now, id);
 }

@@ -3,8 +3,9 @@ import type { AuditPrincipal } from "../audit/audit.ts";
 import { auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
 import type { Jobs } from "../jobs/jobs.ts";
+import { isGuardFailure } from "../lib/d1.ts";
 import type { Clock } from "../lib/time.ts";
-import { disconnectAgent, findAgentsMadeBy, findAssignment } from "./agents-store.ts";
+import { disconnectAgent, findAgentsMadeBy, findAssignment, mustBeConnected } from "./agents-store.ts";
 
 export interface DeparturePorts {
   readonly db: D1Database;
@@ -18,7 +19,12 @@ export async function endAgent(
 ): Promise<void> {
   const details = { agent_id: agent.id, reason: agent.reason };
   const audit = await auditRow({ action: "agent.disconnect", principal: agent.by, details }, clock());
-  await db.batch([disconnectAgent(db, agent.id, clock()), insertAudit(db, audit)]);
+  try {
+    await db.batch([mustBeConnected(db, agent.id), disconnectAgent(db, agent.id, clock()), insertAudit(db, audit)]);
+  } catch (error) {
+    // It has gone before, and the record says so: a dead credential must not add a row as often as it likes.
+    if (!isGuardFailure(error)) throw error;
+  }
   // Read behind the write: no sync can have claimed another meanwhile.
   const had = await findAssignment(db, agent.id);
   if (had !== null) await jobs.finish({ ...had, result: "failed", reason: agent.reason });

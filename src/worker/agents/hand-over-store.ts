@@ -4,6 +4,7 @@
  */
 import type { AccessKey } from "../../protocol/access-keys.ts";
 import type { Job } from "../../protocol/jobs.ts";
+import { limits } from "../../protocol/limits.ts";
 import { mustBeUnchanged, touchKeys } from "../access-keys/access-keys-store.ts";
 import { type AuditEntry, auditRow } from "../audit/audit.ts";
 import { insertAudit } from "../audit/audit-store.ts";
@@ -25,7 +26,8 @@ export interface HandOverRecord {
 }
 
 /**
- * @throws Fault `not_found` where the job is no longer this claim's; `unavailable` where a twin fetch won, or where a
+ * @throws Fault `not_found` where the job is no longer this claim's; `too_many` where its agent has fetched it as often
+ *   as it may; `unavailable` where a twin fetch won, or where a
  *   key was changed or taken from the project since it was read: what is recorded is what leaves.
  */
 export async function recordHandOver(
@@ -36,8 +38,10 @@ export async function recordHandOver(
   const now = clock();
   const rows = await Promise.all(auditEntries(record).map((entry) => auditRow(entry, now)));
   const claim = [job.id, agentId, job.claim_number];
+  const fetches = [job.id, job.claim_number, limits.jobFetches];
   const batch = [
     must(db, claimStands, ...claim),
+    must(db, mayBeFetched, ...fetches),
     mustBeUnchanged(db, job.project_id, keys),
     ...rows.map((row) => insertAudit(db, row)),
     db.prepare("UPDATE jobs SET mask_key_id = ?, handed_over_at = ? WHERE id = ?").bind(maskKeyId, now, job.id),
@@ -48,8 +52,13 @@ export async function recordHandOver(
     await sealer.write(() => db.batch(batch));
   } catch (error) {
     if (isGuardFailure(error)) {
-      const standing = db.prepare(claimStands).bind(...claim);
-      if ((await standing.first()) === null) throw notFound();
+      const holds = async (guard: string, binds: readonly unknown[]) =>
+        (await db
+          .prepare(guard)
+          .bind(...binds)
+          .first()) !== null;
+      if (!(await holds(claimStands, claim))) throw notFound();
+      if (!(await holds(mayBeFetched, fetches))) throw new Fault("too_many", "the job was fetched too often");
       throw new Fault("unavailable", "an access key was just changed", { cause: error, retryAfterSeconds: 1 });
     }
     if (violatesUnique(error, "identity_ledger.job_id")) {
@@ -63,6 +72,10 @@ export async function recordHandOver(
 const claimStands = `SELECT 1 FROM jobs WHERE id = ? AND agent_id = ? AND claim_number = ? AND state = 'running'
   AND fetch_closed_at IS NULL AND EXISTS (
     SELECT 1 FROM agents a WHERE a.id = jobs.agent_id AND a.disconnected_at IS NULL)`;
+
+/** Before anything is written: what is refused must not fill the record, nor say there that a key left. */
+const mayBeFetched = `SELECT 1 WHERE (SELECT count(*) FROM audit
+  WHERE job_id = ? AND action = 'job.fetch' AND details ->> 'claim_number' = ?) < ?`;
 
 function recordMint(db: D1Database, identity: SignedIdentity, { job, agentId }: HandOverRecord): D1PreparedStatement {
   const { mint, sub } = identity;

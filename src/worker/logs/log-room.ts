@@ -41,9 +41,6 @@ export interface Finish {
 
 export type ArmOutcome = "armed" | "stale_claim" | "too_often" | "closed";
 
-/** The official agent asks ten times for its job; whoever asks on is not one. */
-const armsMax = 20;
-
 /** When deadlines could not be asked for (the database is away), they are asked for again after this long. */
 const deadlineRetrySeconds = 15;
 
@@ -74,7 +71,8 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     const { armed, result } = this.#store.state();
     if (result !== null) return "closed";
     if (armed !== null && armed.claimNumber > arming.claimNumber) return "stale_claim";
-    if (armed?.claimNumber === arming.claimNumber && this.#store.maskCounts().armed >= armsMax) return "too_often";
+    if (armed?.claimNumber === arming.claimNumber && this.#store.maskCounts().armed >= limits.jobFetches)
+      return "too_often";
     const { jobId, projectId, claimNumber, sealedMasks } = arming;
     this.#store.atomically(() => {
       this.#store.arm({ jobId, projectId, claimNumber }, sealedMasks);
