@@ -66,13 +66,12 @@ export function decideToken(
   if (reason !== null) return { pointer: "/audience", detail: `no identity token: ${reason}` };
   const isDefault = asked.audience === issuer && asked.subject === "semaphore" && asked.tags.length === 0;
   const named = profiles.filter(({ rules }) => rules.audience === asked.audience);
-  if (named.length === 0 && isDefault) return granted(asked, job, defaultLifeSeconds, null);
+  if (named.length === 0 && isDefault) return granted(asked, job, null);
   if (named.length === 0) return notAllowed;
   const denials = named.map((profile) => denial(profile, asked, job));
   const allowing = named.filter((_, at) => denials[at] === null);
   if (allowing.length === 0) return denials.find((each) => each !== null) ?? notAllowed;
-  const lifeSecondsMax = Math.max(...allowing.map(({ rules }) => rules.lifetime_seconds_max));
-  return granted(asked, job, lifeSecondsMax, claimsOf(allowing));
+  return granted(asked, job, allowing);
 }
 
 function askedFor(request: TokenRequest, issuer: string): Asked {
@@ -115,17 +114,22 @@ function denial(
   return claim === undefined ? null : { pointer: "/claims", detail: `profile ${name} does not allow ${claim}` };
 }
 
+/** `allowing`: the profiles that allow the rest; null: there are none for the audience, and none are needed. */
 function granted(
   { audience, subject, tags, claims, lifeSeconds }: Asked,
   job: AskingJob,
-  lifeSecondsMax: number,
-  claimsMax: readonly ClaimName[] | null,
+  allowing: readonly IdentityProfile[] | null,
 ): GrantedToken | TokenDenial {
+  const livesMax = allowing?.map(({ rules }) => rules.lifetime_seconds_max) ?? [defaultLifeSeconds];
+  const lifeSecondsMax = Math.max(...livesMax);
   if (lifeSeconds !== null && lifeSeconds > lifeSecondsMax) {
     return { pointer: "/lifetime_seconds", detail: `may be ${lifeSecondsMax} s` };
   }
   const life = lifeSeconds ?? Math.min(lifeSecondsMax, defaultLifeSeconds);
+  // One profile's claims for another's life are what neither allows.
+  const lasting = allowing?.filter(({ rules }) => rules.lifetime_seconds_max >= life) ?? null;
   // A token does not outlive the time that its job may run.
   const lived = Math.max(1, Math.min(life, Math.ceil(job.secondsLeft)));
+  const claimsMax = lasting === null ? null : claimsOf(lasting);
   return { audience, subject, tags, claims: claims ?? claimsMax, lifeSeconds: lived };
 }

@@ -166,6 +166,16 @@ describe("the claims of a token", () => {
     expect(decide({ claims: ["sub", "repo"] }, { claims: ["repo"] })).toMatchObject({ claims: ["sub", "repo"] });
   });
 
+  test("are those of profiles that allow the token's life: no token has the claims of one for the life of another", () => {
+    const brief = { lifetime_seconds_max: 300 };
+    const long = { claims: ["repo"], lifetime_seconds_max: 86_400 } as const;
+    const all = { claims: null, lifeSeconds: 300 };
+    expect(decide({}, brief, long)).toMatchObject({ claims: ["repo"], lifeSeconds: 3600 });
+    expect(decide({ lifetime_seconds: 301 }, brief, long)).toMatchObject({ claims: ["repo"], lifeSeconds: 301 });
+    expect(decide({ lifetime_seconds: 300 }, brief, long)).toMatchObject(all);
+    expect(decide({ lifetime_seconds: 301 }, brief)).toMatchObject({ pointer: "/lifetime_seconds" });
+  });
+
   test("never lack one that keeps a token safe, nor hold one that was not chosen", async () => {
     const all = await claimsOf("refs/heads/main");
     expect(chosenClaims(all, null)).toBe(all);
