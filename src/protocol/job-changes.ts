@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { Id, Timestamp } from "./ids.ts";
 import { JobResult, JobState } from "./jobs.ts";
-import { limits } from "./limits.ts";
+import { inQuery, Page } from "./list.ts";
 import { encodeFrame, splitFrame } from "./log-frames.ts";
 
 export const JobChange = z.object({
@@ -18,8 +18,8 @@ export type JobChange = z.infer<typeof JobChange>;
 
 /** GET /api/v1/job-changes. `after`: the last position that was read; 0 begins with the oldest that is kept. */
 export const JobChangesQuery = z.object({
-  after: z.coerce.number().int().min(0).default(0),
-  limit: z.coerce.number().int().min(1).max(limits.listItems).default(100),
+  after: inQuery(z.coerce.number().int().min(0).default(0)),
+  limit: Page.shape.limit,
 });
 export type JobChangesQuery = z.infer<typeof JobChangesQuery>;
 

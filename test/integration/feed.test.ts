@@ -84,7 +84,8 @@ it("shows a project's jobs to those who may read it, and to nobody else", async 
 });
 
 it("refuses what is no position, and no page size, by name", async () => {
-  for (const query of ["after=-1", "after=x", "after=1.5", "limit=0", `limit=${limits.listItems + 1}`]) {
+  const slips = ["after=", "after=%20", "after=0x10", "after=1e3", "limit="];
+  for (const query of ["after=-1", "after=x", "after=1.5", ...slips, "limit=0", `limit=${limits.listItems + 1}`]) {
     const answer = await world.as(world.owner, "GET", `/api/v1/job-changes?${query}`);
     expect([query, answer.status]).toEqual([query, 400]);
     expect(answer.text).toContain(query.split("=")[0]);

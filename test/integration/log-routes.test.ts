@@ -268,6 +268,9 @@ describe("a download", () => {
       expect(part.headers.get("content-range")).toBe(`bytes ${first}-${end - 1}/${bytes.length}`);
       expect(Buffer.from(await part.arrayBuffer())).toEqual(bytes.subarray(first, end));
     }
+    const head = { authorization: `Bearer ${world.owner}`, range: "bytes=999-" };
+    const told = await world.harness.fetch(`/api/v1/logs/${job.jobId}/text`, { method: "HEAD", headers: head });
+    expect([told.status, told.headers.get("etag")]).toEqual([200, etag]);
     const beyond = await get("", { range: "bytes=999-" });
     expect([beyond.status, beyond.headers.get("content-range")]).toEqual([416, `bytes */${bytes.length}`]);
     expect((await get("", { range: "bytes=0-1", "if-range": '"another"' })).status).toBe(200);

@@ -12,7 +12,7 @@ import {
 } from "../../protocol/accounts.ts";
 import { AddressProofJudged, AddressProofOpened } from "../../protocol/address-proofs.ts";
 import { Id } from "../../protocol/ids.ts";
-import { limits } from "../../protocol/limits.ts";
+import { inQuery, Page } from "../../protocol/list.ts";
 import { NetworksPatch, NetworksShown } from "../../protocol/networks.ts";
 import { AuditRecord, listAudit } from "../audit/audit-store.ts";
 import { readRevision } from "../http/if-match.ts";
@@ -169,10 +169,10 @@ export function addressProofRoutes(proofs: AddressProofs): Route[] {
 }
 
 const AuditQuery = z.object({
-  before: z.coerce.number().int().min(1).optional(),
+  before: inQuery(z.coerce.number().int().min(1).optional()),
   job_id: Id.optional(),
   key_id: Id.optional(),
-  limit: z.coerce.number().int().min(1).max(limits.listItems).default(100),
+  limit: Page.shape.limit,
 });
 
 export function auditRoutes(db: D1Database): Route[] {

@@ -6,8 +6,12 @@ export function isKnown(request: Request, etag: string): boolean {
   return known.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag || tag.trim() === "*");
 }
 
-/** The range asked for, or null where it belongs to another representation than the one that is served. */
+/**
+ * The range asked for, or null where it belongs to another representation than the one that is served, or to a HEAD,
+ * which has none (section 14.2): to count a whole log for one would be work for nothing.
+ */
 export function rangeFor(request: Request, etag: string): string | null {
+  if (request.method !== "GET") return null;
   const condition = request.headers.get("if-range");
   return condition === null || condition.trim() === etag ? request.headers.get("range") : null;
 }

@@ -18,7 +18,7 @@ export async function findLine<Env>(room: LogRoomStub<Env>, number: number): Pro
   const finder = new LineFinder(number);
   let position = 0;
   let isFinal = false;
-  for await (const page of pagesOf(room, 0, pageBytes)) {
+  for await (const page of pagesOf(room, 0, { maxBytes: pageBytes })) {
     for (const [index, text] of textsOf(page).entries()) {
       const found = finder.take(position + index, text);
       if (found !== null) return found;

@@ -2,6 +2,7 @@
 
 import type { ByteRange } from "../lib/byte-range.ts";
 import { utf8 } from "../lib/bytes.ts";
+import { Fault } from "../lib/fault.ts";
 import type { LogRoomStub } from "./log-access.ts";
 import { pageAsText } from "./plain-read.ts";
 import { createAnsiStripper } from "./strip-ansi.ts";
@@ -11,15 +12,29 @@ export const pageBytes = 4 * 1024 * 1024;
 
 export type Ansi = "keep" | "strip";
 
-/** The log's pages from a position on, up to where the log stood when its end was reached. */
-export async function* pagesOf<Env>(room: LogRoomStub<Env>, from: number, maxBytes = pageBytes) {
+interface Pages {
+  readonly maxBytes?: number;
+  /** The log is known to be final: to end without its end is to be deleted. */
+  readonly isFinal?: boolean;
+}
+
+/**
+ * The log's pages from a position on, up to where the log stood when its end was reached.
+ * @throws Fault `log_deleted` where that came between: a reader must not take a part, or nothing, for the whole.
+ */
+export async function* pagesOf<Env>(
+  room: LogRoomStub<Env>,
+  from: number,
+  { maxBytes = pageBytes, isFinal = false }: Pages = {},
+) {
   for (let position = from, isFirst = true; ; isFirst = false) {
     const page = await room.read({ from: position, maxBytes });
-    // A reader must not take half of a log that was deleted under it for the whole.
-    if (!isFirst && page.next < position) throw new Error("the log was deleted while it was read");
+    const isLast = page.isFinal || page.next <= position;
+    const isGone = (!isFirst && page.next < position) || (isFinal && isLast && !page.isFinal);
+    if (isGone) throw new Fault("log_deleted", "the log was deleted while it was read");
     yield page;
     // A page without events that goes on further down is a gap: the log goes on behind it.
-    if (page.isFinal || page.next <= position) return;
+    if (isLast) return;
     position = page.next;
   }
 }
@@ -27,18 +42,21 @@ export async function* pagesOf<Env>(room: LogRoomStub<Env>, from: number, maxByt
 /** Pieces of the text from a position on. */
 export async function* textPieces<Env>(
   room: LogRoomStub<Env>,
-  { from = 0, ansi = "keep" as Ansi } = {},
+  { from = 0, ansi = "keep" as Ansi, isFinal = false } = {},
 ): AsyncGenerator<Uint8Array, void> {
   const shown = ansi === "strip" ? createAnsiStripper() : (text: string) => text;
-  for await (const page of pagesOf(room, from)) {
+  for await (const page of pagesOf(room, from, { isFinal })) {
     const text = shown(pageAsText(page));
     if (text !== "") yield utf8(text);
   }
 }
 
 /** The stored events, in the very bytes that their digest was made of. */
-export async function* eventPieces<Env>(room: LogRoomStub<Env>): AsyncGenerator<Uint8Array, void> {
-  for await (const { events } of pagesOf(room, 0)) if (events.length > 0) yield events;
+export async function* eventPieces<Env>(
+  room: LogRoomStub<Env>,
+  { isFinal = false } = {},
+): AsyncGenerator<Uint8Array, void> {
+  for await (const { events } of pagesOf(room, 0, { isFinal })) if (events.length > 0) yield events;
 }
 
 /** How many events a final log has; null where it is not final yet. */

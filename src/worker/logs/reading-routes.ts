@@ -108,7 +108,7 @@ function textRoute<Env>(ports: LogReadingPorts<Env>): Route {
     async handle({ principal, request, params: { job_id: id }, query: { ansi } }) {
       const room = await readableRoom(ports, principal, id);
       const position = await finalPosition(room);
-      const pieces = () => textPieces(room, { ansi });
+      const pieces = () => textPieces(room, { ansi, isFinal: position !== null });
       const headers = downloadHeaders("text/plain", `job-${id}.log`);
       // A log that grows is another one at each read.
       if (position === null) return new Response(asStream(pieces()), { headers });
@@ -129,7 +129,7 @@ function eventsRoute<Env>(ports: LogReadingPorts<Env>): Route {
     async handle({ principal, request, params: { job_id: id } }) {
       const room = await readableRoom(ports, principal, id);
       const { final } = await room.summary();
-      const pieces = () => eventPieces(room);
+      const pieces = () => eventPieces(room, { isFinal: final !== null });
       const headers = downloadHeaders("application/x-ndjson", `job-${id}.ndjson`);
       if (final === null) return new Response(asStream(pieces()), { headers });
       const { bytes, sha256 } = final;
