@@ -89,6 +89,7 @@ class TestViewer {
   readonly records: LogRecord[] = [];
   readonly headers: FrameHeader[] = [];
   readonly sizes: number[] = [];
+  readonly frameBytes: number[] = [];
   readonly texts: string[] = [];
   closed: { code: number; reason: string } | undefined;
   received = 0;
@@ -131,6 +132,7 @@ class TestViewer {
     }
     const bytes = new Uint8Array(data);
     this.received += bytes.length;
+    this.frameBytes.push(bytes.length);
     this.sizes.push(decodeFrame(bytes).payload.length);
     this.headers.push(decodeFrame(bytes).header);
     const { credit, records } = this.#assembler.take(bytes);
@@ -456,6 +458,27 @@ describe("what waits unacknowledged", () => {
       return again.position;
     };
     await expect.poll(isFree).toBe(3);
+  });
+});
+
+describe("a viewer that acknowledges what it does not read", () => {
+  it("is closed before what it does not take fills the memory", async () => {
+    const job = await newJob();
+    for (let at = 0; at < 24; at++) expect(await push(job, at, lineOf(at, "x".repeat(1_000_000)))).toBe(200);
+    const honest = await new TestViewer(job, 0, { who: "honest" }).until((v) => v.position === 24, "everything");
+    const liar = new TestViewer(job, 0, { who: "liar", acks: false });
+    await liar.until((v) => v.received > 0, "the first frame");
+    liar.socket.pause();
+    // It knows the frames' sizes from another socket.
+    for (let total = 0, at = 0; at < honest.frameBytes.length; at++) {
+      total += honest.frameBytes[at] ?? 0;
+      liar.ack(total);
+      await job.call("planted");
+    }
+    liar.socket.resume();
+    await liar.until((v) => v.closed !== undefined, "closed");
+    expect(liar.closed).toEqual({ code: 1008, reason: "acknowledged what was not received" });
+    expect(liar.received).toBeLessThan(honest.received);
   });
 });
 

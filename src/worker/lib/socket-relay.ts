@@ -4,8 +4,9 @@
  * would hold up pushes and everybody else for three seconds. Here a message costs microseconds, and who sends too many, too long or
  * meaningless ones is cut off before the object hears of it.
  *
- * What a reader does not take waits here, so what waits is counted for each principal: not even many sockets on many
- * logs fill an isolate's memory, which others' requests live in.
+ * What a reader does not take waits here, so what waits is counted for each principal, until its connection is gone: not even
+ * many sockets on many logs fill an isolate's memory, which others' requests live in. And what waits is measured too: a
+ * reader that acknowledges what it never took would have everything sent.
  */
 import { limits } from "../../protocol/limits.ts";
 import { closeCodes, socketPing } from "../../protocol/log-frames.ts";
@@ -14,8 +15,11 @@ import { readAck } from "./socket-credit.ts";
 import { answerClose, isSendable } from "./sockets.ts";
 import type { Clock } from "./time.ts";
 
-/** Bytes that wait in this isolate for their acknowledgement, by principal. */
+/** Bytes that wait in this isolate for readers to take them, by principal. */
 const waiting = new Map<string, number>();
+
+/** Pongs, which are not counted as sent, may wait too. */
+const bufferedSlackBytes = 64 * 1024;
 
 /** The answer to an upgrade, relayed: the object's own where it opened no socket. */
 export function relayed(answer: Response, principalId: string, clock: Clock): Response {
@@ -38,6 +42,8 @@ class Reader {
   readonly #allowance: MessageAllowance;
   #sent = 0;
   #acked = 0;
+  /** What stands for it in `waiting`. */
+  #counted = 0;
 
   constructor(principalId: string, clock: Clock) {
     this.#principalId = principalId;
@@ -45,11 +51,14 @@ class Reader {
     this.#allowance = new MessageAllowance(clock());
   }
 
-  onFrame(bytes: number): Close | null {
+  /** A frame of so many bytes is to be sent, while `buffered` bytes of those before have not left yet. */
+  onFrame(bytes: number, buffered: number): Close | null {
+    if (buffered > this.#sent - this.#acked + bufferedSlackBytes) {
+      return { code: closeCodes.policy, reason: "acknowledged what was not received" };
+    }
     this.#allowance.earn();
     this.#sent += bytes;
-    const all = this.#count(bytes);
-    if (all <= limits.principalUnackedBytes) return null;
+    if (this.#count(this.#sent - this.#acked) <= limits.principalUnackedBytes) return null;
     return { code: closeCodes.stalled, reason: "too much is unacknowledged over all sockets of this token" };
   }
 
@@ -61,20 +70,24 @@ class Reader {
     const ack = readAck(message);
     if (typeof ack !== "number") return ack;
     // Whether it is honest the object decides: it knows what it sent.
-    const progress = Math.min(ack, this.#sent) - this.#acked;
-    if (progress > 0) {
-      this.#acked += progress;
-      this.#count(-progress);
-    }
+    this.#acked = Math.max(this.#acked, Math.min(ack, this.#sent));
+    this.#count(this.#sent - this.#acked);
     return null;
   }
 
-  onEnd(): void {
-    this.#count(this.#acked - this.#sent);
+  /** Nothing more is sent. What was, and is not taken, is held as long as the connection stands. */
+  onEnd(buffered: number): void {
+    this.#count(buffered);
   }
 
+  onGone(): void {
+    this.#count(0);
+  }
+
+  /** Answers what waits for the principal in all. */
   #count(bytes: number): number {
-    const all = (waiting.get(this.#principalId) ?? 0) + bytes;
+    const all = (waiting.get(this.#principalId) ?? 0) + bytes - this.#counted;
+    this.#counted = bytes;
     if (all > 0) waiting.set(this.#principalId, all);
     else waiting.delete(this.#principalId);
     return all;
@@ -86,7 +99,7 @@ function relay(inner: WebSocket, outer: WebSocket, reader: Reader): void {
   const end = ({ code, reason }: Close): void => {
     if (!isOpen) return;
     isOpen = false;
-    reader.onEnd();
+    reader.onEnd(outer.bufferedAmount);
     answerClose(inner, code, reason);
     // Without a code the object is gone: 1000 would tell the reader that it has everything.
     outer.close(isSendable(code) ? code : 1011, reason);
@@ -97,8 +110,9 @@ function relay(inner: WebSocket, outer: WebSocket, reader: Reader): void {
     socket.addEventListener("close", end);
     socket.addEventListener("error", () => end({ code: 1011, reason: "the connection failed" }));
   }
+  for (const event of ["close", "error"] as const) outer.addEventListener(event, () => reader.onGone());
   inner.addEventListener("message", ({ data }) => {
-    const refusal = isOpen && typeof data !== "string" ? reader.onFrame(data.byteLength) : null;
+    const refusal = isOpen && typeof data !== "string" ? reader.onFrame(data.byteLength, outer.bufferedAmount) : null;
     if (refusal !== null) end(refusal);
     else if (isOpen) outer.send(data);
   });
