@@ -12,8 +12,12 @@ export const valueBytesMin = 4;
 /** A line of a multi-line value is looked for alone from this length on. */
 const lineBytesMin = 8;
 
+/** 1 lacks what `formForms` and `pathForms` tell; rooms that were armed before hold it until their jobs end. */
+export const formsVersions = [1, 2] as const;
+export type FormsVersion = (typeof formsVersions)[number];
+
 /** Every form of `value`, or none where it is too short. */
-export function formsOf(value: string): Set<string> {
+export function formsOf(value: string, version: FormsVersion): Set<string> {
   const whole = trimmed(value);
   if (utf8Length(whole) < valueBytesMin) return new Set();
   // Agents and files differ in line ends; what is encoded is what was stored, or its LF form.
@@ -29,6 +33,7 @@ export function formsOf(value: string): Set<string> {
       ...percentForms(text),
       ...jsonForms(text),
       ...shellForms(text),
+      ...(version === 1 ? [] : [...formForms(text), ...pathForms(text)]),
     ]),
   ];
   return new Set(forms.filter((form) => utf8Length(form) >= valueBytesMin));
@@ -84,12 +89,31 @@ function hexForms(bytes: Uint8Array): string[] {
 }
 
 function percentForms(text: string): string[] {
-  const component = encodeURIComponent(text);
-  const strict = component.replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
-  return [component, strict].flatMap((form) => {
-    const lower = form.replace(/%[0-9A-F]{2}/g, (triplet) => triplet.toLowerCase());
+  return [encodeURIComponent(text), strictPercent(text)].flatMap((form) => {
+    const lower = lowerTriplets(form);
     return [form, lower, form.replaceAll("%20", "+"), lower.replaceAll("%20", "+")];
   });
+}
+
+/** As a form's field (WHATWG URL, `application/x-www-form-urlencoded`): other than all else it keeps `*` and not `~`. */
+function formForms(text: string): string[] {
+  const form = strictPercent(text).replaceAll("%2A", "*").replaceAll("~", "%7E").replaceAll("%20", "+");
+  return [form, lowerTriplets(form)];
+}
+
+/** Within a URL's path: slashes stay, as Python's `quote` has it where nothing else is said. */
+function pathForms(text: string): string[] {
+  return [strictPercent(text).replaceAll("%2F", "/")];
+}
+
+/** Without the marks that `encodeURIComponent` spares, but `-`, `.`, `_` and `~` (RFC 3986 section 2.3). */
+function strictPercent(text: string): string {
+  const hex = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
+  return encodeURIComponent(text).replace(/[!'()*]/g, hex);
+}
+
+function lowerTriplets(text: string): string {
+  return text.replace(/%[0-9A-F]{2}/g, (triplet) => triplet.toLowerCase());
 }
 
 /** As JSON writers print it: plain, with Go's escapes for HTML, with `\/`, in ASCII alone. */

@@ -5,7 +5,7 @@
 import * as z from "zod";
 import type { SealContext } from "../crypto/sealing.ts";
 import { type Bytes, fromUtf8Strict, utf8, utf8Length } from "../lib/bytes.ts";
-import { formsOf, trimmed, valueBytesMin } from "./needle-forms.ts";
+import { formsOf, formsVersions, trimmed, valueBytesMin } from "./needle-forms.ts";
 
 /** A value that the log must not show, and the name that it has in notices. */
 export interface MaskValue {
@@ -16,14 +16,16 @@ export interface MaskValue {
 }
 
 const Masks = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(formsVersions),
   values: z.array(z.strictObject({ name: z.string(), value: z.string(), exact: z.boolean().default(false) })),
 });
+
+const currentVersion = 2;
 
 /** The bytes to seal for a room. */
 export function encodeMasks(values: readonly MaskValue[]): Bytes {
   const masks: z.input<typeof Masks> = {
-    version: 1,
+    version: currentVersion,
     values: values.map(({ name, value, exact = false }) => ({ name, value, exact })),
   };
   return utf8(JSON.stringify(masks));
@@ -40,14 +42,14 @@ export function needlesOf(masks: Bytes): { readonly needles: readonly string[] }
   if (!parsed.success) throw new Error("the opened masks have no known form");
   const needles = new Set<string>();
   for (const { value, exact } of parsed.data.values) {
-    for (const form of exact ? [value] : formsOf(value)) needles.add(form);
+    for (const form of exact ? [value] : formsOf(value, parsed.data.version)) needles.add(form);
   }
   return { needles: [...needles] };
 }
 
 /** Bytes of every form of these values: what the log's search table is made of. */
 export function needleBytes(values: readonly MaskValue[]): number {
-  const forms = values.flatMap(({ value }) => [...formsOf(value)]);
+  const forms = values.flatMap(({ value }) => [...formsOf(value, currentVersion)]);
   return forms.reduce((total, form) => total + utf8Length(form), 0);
 }
 
