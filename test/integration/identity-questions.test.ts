@@ -87,11 +87,11 @@ describe("a preview", () => {
     expect([semaphore.cut, semaphore.bytes, short.cut, short.bytes]).toEqual([true, 255, true, 127]);
     const fits = (subject: { fits: { relying_party: string; fits: boolean }[] }) =>
       Object.fromEntries(subject.fits.map(({ relying_party, fits: does }) => [relying_party.split(" ")[0], does]));
-    expect(fits(semaphore)).toEqual({ OpenID: true, Google: false, Microsoft: true });
-    expect(fits(short)).toEqual({ OpenID: true, Google: true, Microsoft: true });
+    expect(fits(semaphore)).toEqual({ OpenID: true, AWS: true, Google: false, Microsoft: true });
+    expect(fits(short)).toEqual({ OpenID: true, AWS: true, Google: true, Microsoft: true });
     expect(ofProject).toMatchObject({ form: "id", cut: false });
     expect(ofProject.value).toMatch(new RegExp(`^org_id:[0-9a-f-]{36}:prj_id:${world.projectId}$`));
-    expect(fits(ofProject)).toEqual({ OpenID: true, Google: true, Microsoft: true });
+    expect(fits(ofProject)).toEqual({ OpenID: true, AWS: true, Google: true, Microsoft: true });
   });
 
   it("of a pull request has no branch, counts as a fork's until it is proven not to be, and then gets no token", async () => {

@@ -23,9 +23,13 @@ export interface PreviewContext {
   readonly now: EpochSeconds;
 }
 
-/** What relying parties take of a subject at most (OpenID Connect Core section 2; Google and Microsoft's documents). */
+/**
+ * What relying parties take of a subject at most (OpenID Connect Core section 2; AWS STS, SubjectFromWebIdentityToken of
+ * AssumeRoleWithWebIdentity; Google's and Microsoft's documents).
+ */
 const subjectLimits = [
   { relying_party: "OpenID Connect Core", bytes_max: 255 },
+  { relying_party: "AWS (SubjectFromWebIdentityToken)", bytes_max: 255 },
   { relying_party: "Google Cloud (google.subject)", bytes_max: 127 },
   { relying_party: "Microsoft Entra", bytes_max: 600 },
 ];
