@@ -151,7 +151,7 @@ async function tryOnce(options: TransportOptions, call: Call): Promise<Outcome> 
 function refusalOf({ tokenSource }: TransportOptions, status: number, body: string): ApiProblem {
   const problem = problemFrom(status, body);
   if (status !== 401 || tokenSource === undefined) return problem;
-  return problem.withDetail(`the API token from ${tokenSource} was not accepted: wrong, expired or revoked`);
+  return problem.withDetail(`the token from ${tokenSource} was not accepted: wrong, expired or revoked`);
 }
 
 function retryAdvice(error: ApiProblem, retryAfter: string | null): { retryable: boolean; retryAfterSeconds: number } {

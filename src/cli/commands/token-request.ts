@@ -5,13 +5,13 @@
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import { systemClock } from "../../client/clock.ts";
+import { type Backoff, backoffMilliseconds, systemClock } from "../../client/clock.ts";
+import { ApiProblem, Unreachable } from "../../client/errors.ts";
 import { createTransport } from "../../client/transport.ts";
 import { SubjectForm, TokenAnswer } from "../../protocol/identity-profiles.ts";
 import { type Cli, messageOf, oneLine, secureOrigin } from "../context.ts";
-import { Failure, UsageError } from "../exit.ts";
+import { describeError, Failure, UsageError } from "../exit.ts";
 import { decodeToken } from "../identity-check.ts";
 import { collect, type Lifetime, lifetime, orNull } from "../options.ts";
 
@@ -83,7 +83,9 @@ async function request(cli: Cli, options: Options): Promise<string> {
     aws_session_tags: options.awsTag,
     claims: options.claim,
   };
-  const answer = await transport.json(TokenAnswer, { method: "POST", path: new URL(url).pathname, body });
+  // A mint whose answer was lost costs the job one of its tokens, and nothing else.
+  const call = { method: "POST", path: new URL(url).pathname, body, repeatable: true } as const;
+  const answer = await transport.json(TokenAnswer, call);
   return answer.value;
 }
 
@@ -98,20 +100,39 @@ async function newPath(cli: Cli): Promise<string> {
 
 /** A new token when two thirds of the last one's life are over: a job may have three hundred, each lives minutes. */
 async function refresh(cli: Cli, options: Options, path: string): Promise<void> {
-  for (;;) {
-    const token = await request(cli, options);
+  for (let token = await request(cli, options); ; token = await renewed(cli, options)) {
     await writeWhole(path, `${formatted(token, options)}\n`);
     const { iat, exp } = decodeToken(token)?.claims ?? {};
     if (typeof iat !== "number" || typeof exp !== "number") throw new Failure("the answer holds no token that ends");
     cli.output.note(`${path} holds a token until ${new Date(exp * 1000).toISOString()}`);
-    await sleep(Math.max(1, ((exp - iat) * 2) / 3) * 1000, undefined, { signal: cli.signal });
+    await systemClock.sleep(Math.max(1, ((exp - iat) * 2) / 3) * 1000, cli.signal);
   }
 }
 
-/** Google's executable-sourced credentials (AIP-4117): what its libraries read from a program's standard output. */
+const patience: Backoff = { firstMilliseconds: 1000, mostMilliseconds: 30_000 };
+
+/** The last token lives on for a while, and the job may outlive an outage: nobody looks after what runs beside it. */
+async function renewed(cli: Cli, options: Options): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await request(cli, options);
+    } catch (error) {
+      const passes = error instanceof Unreachable || (error instanceof ApiProblem && error.status >= 500);
+      if (!passes) throw error;
+      cli.output.note(`no new token yet: ${describeError(error)}`);
+      await systemClock.sleep(backoffMilliseconds(patience, attempt, systemClock.random), cli.signal);
+    }
+  }
+}
+
+/**
+ * Google's executable-sourced credentials (AIP-4117): what its libraries read from a program's standard output, or from
+ * the file that it keeps. Of a file they demand the expiry, in Unix seconds.
+ */
 function googleCredential(token: string): string {
   const type = "urn:ietf:params:oauth:token-type:jwt";
-  return JSON.stringify({ version: 1, success: true, token_type: type, id_token: token });
+  const expiration_time = decodeToken(token)?.claims.exp;
+  return JSON.stringify({ version: 1, success: true, token_type: type, id_token: token, expiration_time });
 }
 
 /** By a rename: whoever reads it meets the old token or the new one, never half of one, nor one that others opened. */

@@ -50,14 +50,14 @@ describe("a token that is not accepted", () => {
   test("is named by where it came from: the environment", async () => {
     const { url } = await site.api({}, 401);
     const { code, stderr } = await runCli(["--url", url, "project", "list"], { env: { SIGNALBOX_TOKEN: "t" } });
-    expect([code, stderr]).toEqual([1, `the API token from SIGNALBOX_TOKEN ${why}`]);
+    expect([code, stderr]).toEqual([1, `the token from SIGNALBOX_TOKEN ${why}`]);
   });
 
   test("is named by where it came from: a file", async () => {
     const { url } = await site.api({}, 401);
     const file = await site.file("token", "t\n");
     const { stderr } = await runCli(["--url", url, "--token-file", file, "project", "list"]);
-    expect(stderr).toBe(`the API token from ${file} ${why}`);
+    expect(stderr).toBe(`the token from ${file} ${why}`);
   });
 });
 
