@@ -80,7 +80,7 @@ describe("a running job", () => {
       return [status, answer.errors?.[0]?.pointer];
     };
     expect(await pointer({ subject: "semaphore" })).toEqual([403, "/subject"]);
-    expect(await pointer({ lifetime_seconds: 901 })).toEqual([403, "/lifetime_seconds"]);
+    expect(await pointer({ lifetime_seconds: 901 })).toEqual([400, "/lifetime_seconds"]);
     expect(await pointer({ lifetime_seconds: 299 })).toEqual([400, "/lifetime_seconds"]);
     expect(await pointer({ aws_session_tags: ["sha"] })).toEqual([403, "/aws_session_tags"]);
     expect(await pointer({ aws_session_tags: ["nonsense"] })).toEqual([400, "/aws_session_tags/0"]);

@@ -36,6 +36,8 @@ interface Asked {
 
 /** A refusal names the parameter that would have to be another. */
 export interface TokenDenial {
+  /** `invalid_request` for a number that is out of its range, `forbidden` for what no profile allows. */
+  readonly code: "invalid_request" | "forbidden";
   readonly pointer: string;
   readonly detail: string;
 }
@@ -53,7 +55,7 @@ export function withheld(
 
 /** The life of a token that nobody asked to be otherwise; its job may end it sooner. */
 export const defaultLifeSeconds = 3600;
-const notAllowed = { pointer: "/audience", detail: "no identity profile of the project allows this audience" };
+const notAllowed = forbidden("/audience", "no identity profile of the project allows this audience");
 
 export function decideToken(
   request: TokenRequest,
@@ -63,7 +65,7 @@ export function decideToken(
 ): GrantedToken | TokenDenial {
   const asked = askedFor(request, issuer);
   const reason = withheld(job.git, job.settings, undefined);
-  if (reason !== null) return { pointer: "/audience", detail: `no identity token: ${reason}` };
+  if (reason !== null) return forbidden("/audience", `no identity token: ${reason}`);
   const isDefault = asked.audience === issuer && asked.subject === "semaphore" && asked.tags.length === 0;
   const named = profiles.filter(({ rules }) => rules.audience === asked.audience);
   if (named.length === 0 && isDefault) return granted(asked, job, null);
@@ -96,22 +98,22 @@ function denial(
   { subject, tags, claims }: Asked,
   { git, agentType }: AskingJob,
 ): TokenDenial | null {
-  if (git.fork && !rules.forks) return { pointer: "/audience", detail: `profile ${name} is not for forks` };
+  if (git.fork && !rules.forks) return forbidden("/audience", `profile ${name} is not for forks`);
   const refFits = rules.refs === "protected" ? git.ref_protected : matchingPattern(rules.refs, git.ref) !== null;
   if (!refFits) {
     const wanted = rules.refs === "protected" ? "the project's protected refs" : rules.refs.join(", ");
-    return { pointer: "/audience", detail: `profile ${name} is for ${wanted}, and ${git.ref} is none` };
+    return forbidden("/audience", `profile ${name} is for ${wanted}, and ${git.ref} is none`);
   }
   if (rules.agent_types !== null && !rules.agent_types.includes(agentType)) {
-    return { pointer: "/audience", detail: `profile ${name} is for agent types ${rules.agent_types.join(", ")}` };
+    return forbidden("/audience", `profile ${name} is for agent types ${rules.agent_types.join(", ")}`);
   }
   if (!rules.subject_forms.includes(subject)) {
-    return { pointer: "/subject", detail: `profile ${name} allows ${rules.subject_forms.join(", ")}` };
+    return forbidden("/subject", `profile ${name} allows ${rules.subject_forms.join(", ")}`);
   }
   const tag = tags.find((each) => !rules.aws_session_tags.includes(each));
-  if (tag !== undefined) return { pointer: "/aws_session_tags", detail: `profile ${name} does not allow ${tag}` };
+  if (tag !== undefined) return forbidden("/aws_session_tags", `profile ${name} does not allow ${tag}`);
   const claim = claims?.find((each) => !securityClaims.has(each) && rules.claims?.includes(each) === false);
-  return claim === undefined ? null : { pointer: "/claims", detail: `profile ${name} does not allow ${claim}` };
+  return claim === undefined ? null : forbidden("/claims", `profile ${name} does not allow ${claim}`);
 }
 
 /** `allowing`: the profiles that allow the rest; null: there are none for the audience, and none are needed. */
@@ -123,7 +125,8 @@ function granted(
   const livesMax = allowing?.map(({ rules }) => rules.lifetime_seconds_max) ?? [defaultLifeSeconds];
   const lifeSecondsMax = Math.max(...livesMax);
   if (lifeSeconds !== null && lifeSeconds > lifeSecondsMax) {
-    return { pointer: "/lifetime_seconds", detail: `may be ${lifeSecondsMax} s` };
+    const detail = `must be at most ${lifeSecondsMax} seconds`;
+    return { code: "invalid_request", pointer: "/lifetime_seconds", detail };
   }
   const life = lifeSeconds ?? Math.min(lifeSecondsMax, defaultLifeSeconds);
   // One profile's claims for another's life are what neither allows.
@@ -132,4 +135,8 @@ function granted(
   const lived = Math.max(1, Math.min(life, Math.ceil(job.secondsLeft)));
   const claimsMax = lasting === null ? null : claimsOf(lasting);
   return { audience, subject, tags, claims: claims ?? claimsMax, lifeSeconds: lived };
+}
+
+function forbidden(pointer: string, detail: string): TokenDenial {
+  return { code: "forbidden", pointer, detail };
 }

@@ -35,7 +35,7 @@ export interface TokenRequests {
   admit(credential: string, jobId: string): Promise<MacTokenClaims>;
   /**
    * @throws Fault `unauthenticated` where the job has ended or is being stopped; `forbidden` naming the parameter that
-   *   no profile allows; `too_many` for the mint after the last.
+   *   no profile allows; `invalid_request` for a life beyond what is allowed; `too_many` for the mint after the last.
    */
   request(credential: string, jobId: string, request: TokenRequest): Promise<{ value: string }>;
 }
@@ -85,8 +85,8 @@ function grant(
   const asking = { git: job.git, settings, agentType: job.agent_type, secondsLeft: (endsAt - now) / 1000 };
   const decided = decideToken(request, asking, profiles, issuerUrl);
   if (!("detail" in decided)) return decided;
-  const { pointer, detail } = decided;
-  throw new Fault("forbidden", `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
+  const { code, pointer, detail } = decided;
+  throw new Fault(code, `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
 }
 
 async function mint(

@@ -37,7 +37,11 @@ describe("without a profile", () => {
       lifeSeconds: 61,
     });
     expect(decideToken({ lifetime_seconds: 300 }, job(), [], issuer)).toMatchObject({ lifeSeconds: 300 });
-    expect(decideToken({ lifetime_seconds: 3601 }, job(), [], issuer)).toMatchObject({ pointer: "/lifetime_seconds" });
+    expect(decideToken({ lifetime_seconds: 3601 }, job(), [], issuer)).toEqual({
+      code: "invalid_request",
+      pointer: "/lifetime_seconds",
+      detail: "must be at most 3600 seconds",
+    });
   });
 
   test.each([
@@ -59,7 +63,8 @@ describe("with a profile of its audience", () => {
     expect(decide({ aws_session_tags: ["repo"] })).toMatchObject({ tags: ["repo"] });
     expect(decide({ aws_session_tags: ["repo", "sha"] })).toMatchObject({ pointer: "/aws_session_tags" });
     expect(decide({ subject: "semaphore" })).toMatchObject({ pointer: "/subject" });
-    expect(decide({ lifetime_seconds: 901 })).toMatchObject({ pointer: "/lifetime_seconds" });
+    expect(decide({ lifetime_seconds: 901 })).toMatchObject({ code: "invalid_request", pointer: "/lifetime_seconds" });
+    expect(decide({ subject: "sub127" })).toMatchObject({ code: "forbidden" });
     expect(decide({ audience: "vault" })).toMatchObject({ pointer: "/audience" });
   });
 
