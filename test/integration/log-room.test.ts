@@ -1,9 +1,12 @@
 /** The log room by itself on the real runtime: storage, sockets, alarms, evictions. */
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestHarness } from "wrangler";
 import { WebSocket } from "ws";
 import { LogAssembler, type LogRecord } from "../../src/client/log-assembler.ts";
+import { limits } from "../../src/protocol/limits.ts";
 import { decodeFrame, type FrameHeader } from "../../src/protocol/log-frames.ts";
 import type { EpochMs } from "../../src/worker/lib/time.ts";
 import type { RoomSummary } from "../../src/worker/logs/log-keeping.ts";
@@ -479,6 +482,36 @@ describe("a viewer that acknowledges what it does not read", () => {
     await liar.until((v) => v.closed !== undefined, "closed");
     expect(liar.closed).toEqual({ code: 1008, reason: "acknowledged what was not received" });
     expect(liar.received).toBeLessThan(honest.received);
+  });
+});
+
+/** A client that says what it likes: a mask of zeros leaves the payload as it is (RFC 6455 section 5.3). */
+async function rawClient(job: Job, who: string): Promise<Socket> {
+  const socket = connect({ host: base.hostname, port: Number(base.port) });
+  const headers = ["Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"];
+  const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+  socket.write(`GET /view?job=${job.id}&from=0&who=${who} HTTP/1.1\r\n${[...headers, key].join("\r\n")}\r\n\r\n`);
+  await once(socket, "data");
+  return socket;
+}
+
+describe("a viewer whose last words are no text", () => {
+  it("leaves its place to the next: no close is answered with more than a close may carry", async () => {
+    const job = await newJob();
+    expect(await push(job, 0, lines(0, 1))).toBe(200);
+    const clients = await Promise.all(
+      Array.from({ length: limits.viewersPerPrincipal }, () => rawClient(job, "mumbler")),
+    );
+    const words = Buffer.alloc(123, 0xff);
+    clients[0]?.write(Buffer.concat([Buffer.from([0x88, 0x80 | 125, 0, 0, 0, 0, 0x03, 0xe8]), words]));
+    const next = async () => {
+      const viewer = new TestViewer(job, 0, { who: "mumbler" });
+      await viewer.until((v) => v.position === 1 || v.closed !== undefined, "answered");
+      viewer.close();
+      return viewer.position;
+    };
+    await expect.poll(next).toBe(1);
+    for (const client of clients) client.destroy();
   });
 });
 

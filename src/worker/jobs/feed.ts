@@ -54,8 +54,8 @@ export abstract class FeedObject<Env> extends DurableObject<Env> {
     if (!mayBeSent(reader)) await this.#pump();
   }
 
-  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
-    answerClose(socket, code, reason);
+  override webSocketClose(socket: WebSocket, code: number): void {
+    answerClose(socket, code);
   }
 
   override webSocketError(socket: WebSocket): void {

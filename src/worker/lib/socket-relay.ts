@@ -100,16 +100,17 @@ function relay(inner: WebSocket, outer: WebSocket, reader: Reader): void {
     if (!isOpen) return;
     isOpen = false;
     reader.onEnd(outer.bufferedAmount);
-    answerClose(inner, code, reason);
+    answerClose(inner, code);
     // Without a code the object is gone: 1000 would tell the reader that it has everything.
     outer.close(isSendable(code) ? code : 1011, reason);
   };
   for (const socket of [inner, outer]) {
     socket.binaryType = "arraybuffer";
     socket.accept();
-    socket.addEventListener("close", end);
     socket.addEventListener("error", () => end({ code: 1011, reason: "the connection failed" }));
   }
+  inner.addEventListener("close", end);
+  outer.addEventListener("close", ({ code }) => end({ code, reason: "" }));
   for (const event of ["close", "error"] as const) outer.addEventListener(event, () => reader.onGone());
   inner.addEventListener("message", ({ data }) => {
     const refusal = isOpen && typeof data !== "string" ? reader.onFrame(data.byteLength, outer.bufferedAmount) : null;

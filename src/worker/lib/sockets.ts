@@ -4,10 +4,12 @@ export function openSockets(sockets: WebSocket[]): WebSocket[] {
   return sockets.filter((socket) => socket.readyState === WebSocket.OPEN);
 }
 
-/** The runtime does not finish the closing handshake of a hibernatable socket by itself. */
-export function answerClose(socket: WebSocket, code: number, reason: string): void {
-  if (isSendable(code)) socket.close(code, reason);
-  else socket.close(1000);
+/**
+ * The runtime does not finish the closing handshake of a hibernatable socket by itself. The other side's reason is not said back:
+ * of bytes that are no text it grows to more than a close may carry, which throws.
+ */
+export function answerClose(socket: WebSocket, code: number): void {
+  socket.close(isSendable(code) ? code : 1000);
 }
 
 /** The others say that none was sent; they may not be sent either (RFC 6455 section 7.4.1). */

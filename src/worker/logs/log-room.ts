@@ -165,8 +165,8 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     this.#viewers.message(socket, message);
   }
 
-  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
-    answerClose(socket, code, reason);
+  override webSocketClose(socket: WebSocket, code: number): void {
+    answerClose(socket, code);
   }
 
   override webSocketError(socket: WebSocket): void {
