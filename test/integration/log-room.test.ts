@@ -467,8 +467,8 @@ describe("what waits unacknowledged", () => {
 describe("a viewer that acknowledges what it does not read", () => {
   it("is closed before what it does not take fills the memory", async () => {
     const job = await newJob();
-    for (let at = 0; at < 24; at++) expect(await push(job, at, lineOf(at, "x".repeat(1_000_000)))).toBe(200);
-    const honest = await new TestViewer(job, 0, { who: "honest" }).until((v) => v.position === 24, "everything");
+    for (let at = 0; at < 40; at++) expect(await push(job, at, lineOf(at, "x".repeat(1_000_000)))).toBe(200);
+    const honest = await new TestViewer(job, 0, { who: "honest" }).until((v) => v.position === 40, "everything");
     const liar = new TestViewer(job, 0, { who: "liar", acks: false });
     await liar.until((v) => v.received > 0, "the first frame");
     liar.socket.pause();
@@ -480,7 +480,7 @@ describe("a viewer that acknowledges what it does not read", () => {
     }
     liar.socket.resume();
     await liar.until((v) => v.closed !== undefined, "closed");
-    expect(liar.closed).toEqual({ code: 1008, reason: "acknowledged what was not received" });
+    expect(liar.closed?.code).toBe(4100);
     expect(liar.received).toBeLessThan(honest.received);
   });
 });

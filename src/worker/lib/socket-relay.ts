@@ -5,8 +5,8 @@
  * meaningless ones is cut off before the object hears of it.
  *
  * What a reader does not take waits here, so what waits is counted for each principal, until its connection is gone: not even
- * many sockets on many logs fill an isolate's memory, which others' requests live in. And what waits is measured too: a
- * reader that acknowledges what it never took would have everything sent.
+ * many sockets on many logs fill an isolate's memory, which others' requests live in. It is what is unacknowledged, or
+ * measured where that is more: a reader may acknowledge what it never took.
  */
 import { limits } from "../../protocol/limits.ts";
 import { closeCodes, socketPing } from "../../protocol/log-frames.ts";
@@ -17,9 +17,6 @@ import type { Clock } from "./time.ts";
 
 /** Bytes that wait in this isolate for readers to take them, by principal. */
 const waiting = new Map<string, number>();
-
-/** Pongs, which are not counted as sent, may wait too. */
-const bufferedSlackBytes = 64 * 1024;
 
 /** The answer to an upgrade, relayed: the object's own where it opened no socket. */
 export function relayed(answer: Response, principalId: string, clock: Clock): Response {
@@ -53,16 +50,13 @@ class Reader {
 
   /** A frame of so many bytes is to be sent, while `buffered` bytes of those before have not left yet. */
   onFrame(bytes: number, buffered: number): Close | null {
-    if (buffered > this.#sent - this.#acked + bufferedSlackBytes) {
-      return { code: closeCodes.policy, reason: "acknowledged what was not received" };
-    }
     this.#allowance.earn();
     this.#sent += bytes;
-    if (this.#count(this.#sent - this.#acked) <= limits.principalUnackedBytes) return null;
+    if (this.#count(Math.max(this.#sent - this.#acked, buffered + bytes)) <= limits.principalUnackedBytes) return null;
     return { code: closeCodes.stalled, reason: "too much is unacknowledged over all sockets of this token" };
   }
 
-  onMessage(message: string | ArrayBuffer): Close | null {
+  onMessage(message: string | ArrayBuffer, buffered: number): Close | null {
     if (!this.#allowance.spend(this.#clock())) {
       return { code: closeCodes.tooManyMessages, reason: "too many messages" };
     }
@@ -71,7 +65,7 @@ class Reader {
     if (typeof ack !== "number") return ack;
     // Whether it is honest the object decides: it knows what it sent.
     this.#acked = Math.max(this.#acked, Math.min(ack, this.#sent));
-    this.#count(this.#sent - this.#acked);
+    this.#count(Math.max(this.#sent - this.#acked, buffered));
     return null;
   }
 
@@ -118,7 +112,7 @@ function relay(inner: WebSocket, outer: WebSocket, reader: Reader): void {
     else if (isOpen) outer.send(data);
   });
   outer.addEventListener("message", ({ data }) => {
-    const refusal = isOpen ? reader.onMessage(data) : null;
+    const refusal = isOpen ? reader.onMessage(data, outer.bufferedAmount) : null;
     if (refusal !== null) end(refusal);
     else if (isOpen) inner.send(data);
   });
