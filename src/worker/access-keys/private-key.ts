@@ -19,6 +19,8 @@ export interface KeyRefusal {
 }
 
 const kinds: readonly string[] = ["rsa", "ecdsa", "ed25519"];
+/** What sshd asks for unless it is told otherwise (RequiredRSASize), as does ssh. */
+const rsaBitsMin = 1024;
 
 export async function describePrivateKey(pem: string, passphrase: string): Promise<KeyDescription | KeyRefusal> {
   const form = examinePrivateKey(pem);
@@ -31,6 +33,9 @@ export async function describePrivateKey(pem: string, passphrase: string): Promi
     if (!kinds.includes(key.type))
       return { field: "private_key", reason: `is of type ${key.type}, which is not taken` };
     const publicKey = key.toPublic();
+    if (key.type === "rsa" && publicKey.size < rsaBitsMin) {
+      return { field: "private_key", reason: `is RSA of ${publicKey.size} bits: sshd takes none under ${rsaBitsMin}` };
+    }
     const [kind, blob] = publicKey.toString("ssh").split(" ");
     return {
       fingerprint: publicKey.fingerprint("sha256").toString(),

@@ -2,6 +2,8 @@
 declare module "sshpk" {
   class Key {
     readonly type: string;
+    /** In bits. */
+    readonly size: number;
     comment?: string;
     toString(format: "ssh"): string;
     fingerprint(algorithm: "sha256"): { toString(): string };

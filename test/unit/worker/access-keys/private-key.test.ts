@@ -24,6 +24,16 @@ it.each([
   });
 });
 
+it.each(["pkcs1", "pkcs8"] as const)("RSA under 1024 bits, in %s, is refused: no sshd takes it", async (type) => {
+  const of = (modulusLength: number) =>
+    String(generateKeyPairSync("rsa", { modulusLength }).privateKey.export({ type, format: "pem" }));
+  expect(await describePrivateKey(of(1023), "")).toEqual({
+    field: "private_key",
+    reason: "is RSA of 1023 bits: sshd takes none under 1024",
+  });
+  expect(await describePrivateKey(of(1024), "")).toMatchObject({ publicKey: expect.stringMatching(/^ssh-rsa /) });
+});
+
 it("a generated key has the public half of RFC 8032's first test vector, and its comment", async () => {
   const seed = Buffer.from("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "hex");
   const described = await describePrivateKey(await ed25519PrivateKey(seed, "deploy"), "");
