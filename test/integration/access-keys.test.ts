@@ -176,8 +176,8 @@ describe("secret material", () => {
     ["/secret/value", { type: "string", value: 1 }],
     ["/secret/value", { type: "string" }],
     ["/secret/type", { type: "gpg", value: "x" }],
-    ["/secret", { type: "string", value: "x", login: "y" }],
-    ["/secret", { type: "none", value: "x" }],
+    ["/secret/login", { type: "string", value: "x", login: "y" }],
+    ["/secret/value", { type: "none", value: "x" }],
     ["/secret/login", { type: "login_password", login: "x".repeat(257), password: "x" }],
     ["/secret", null],
   ])("is refused at %s for %j", async (pointer, secret) => {

@@ -7,6 +7,7 @@ import type * as z from "zod";
 import { Id } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Person } from "../../protocol/principal.ts";
+import type { FieldProblem } from "../../protocol/problem.ts";
 import { Fault, notFound } from "../lib/fault.ts";
 import { type NotJson, readJson } from "./body.ts";
 import { requireCredential } from "./credential.ts";
@@ -143,7 +144,17 @@ function readParams(params: Readonly<Record<string, string>>): Record<string, st
 }
 
 function readQuery(schema: z.ZodObject, request: Request): unknown {
-  const parsed = schema.safeParse(Object.fromEntries(new URL(request.url).searchParams));
+  const asked = new URL(request.url).searchParams;
+  // The first to one reader, the last to another: a proxy or a log would tell of another request than was answered.
+  const repeated = Object.keys(schema.shape).filter((name) => asked.getAll(name).length > 1);
+  if (repeated.length > 0) {
+    throw unfitQuery(repeated.map((name) => ({ pointer: `?${name}`, detail: "is given more than once" })));
+  }
+  const parsed = schema.safeParse(Object.fromEntries(asked));
   if (parsed.success) return parsed.data;
-  throw new Fault("invalid_request", "the query does not fit", { errors: fieldProblems(parsed.error, "?") });
+  throw unfitQuery(fieldProblems(parsed.error, "?"));
+}
+
+function unfitQuery(errors: readonly FieldProblem[]): Fault {
+  return new Fault("invalid_request", "the query does not fit", { errors });
 }

@@ -66,7 +66,8 @@ export function publicKeyRoutes(ports: PublicDocumentsPorts): Route[] {
 
 /** How a document is answered, again and again: its headers are made here, once. */
 function cacheable(text: string, etag: string): (request: Request) => Response {
-  const whole = { "cache-control": cacheControl, "access-control-allow-origin": "*", etag };
+  const open = { "access-control-allow-origin": "*", "access-control-expose-headers": "etag" };
+  const whole = { "cache-control": cacheControl, ...open, etag };
   const unchanged = { status: 304, headers: lastingHeaders(whole) };
   const found = { status: 200, headers: lastingHeaders({ ...whole, "content-type": jsonType }) };
   return (request) => (isKnown(request, etag) ? new Response(null, unchanged) : new Response(text, found));

@@ -95,6 +95,15 @@ describe("a JSON body", () => {
     expect(JSON.stringify(fault.errors)).not.toContain("s3cret");
   });
 
+  test("with members that nobody knows names each where it stands", async () => {
+    const fault = await faultOf(() => read('{"name":"a","nmae":1,"inner":{"n":1,"a/b":"s3cret"}}'));
+    const detail = "is not known here";
+    expect(fault.errors.toSorted((a, b) => a.pointer.length - b.pointer.length)).toEqual([
+      { pointer: "/nmae", detail },
+      { pointer: "/inner/a~1b", detail },
+    ]);
+  });
+
   test("that is no object at all is named as a whole", async () => {
     for (const body of ["null", "[]", '"s3cret"', "1"]) {
       expect((await faultOf(() => read(body))).errors).toMatchObject([{ pointer: "" }]);

@@ -218,6 +218,14 @@ test("every answer has its request id, is not stored, and carries the security h
   }
 });
 
+test("a parameter that is given twice is refused by its name: nobody can tell which was meant", async () => {
+  const response = await ask("GET", "/query?n=7&n=8&x=1&x=2");
+  expect([response.status, await response.json()]).toMatchObject([
+    400,
+    { errors: [{ pointer: "?n", detail: "is given more than once" }] },
+  ]);
+});
+
 test("a query that does not fit is named by parameter; the rest of it is not looked at", async () => {
   expect(await (await ask("GET", "/query?n=7&x=1")).json()).toEqual({ n: 7 });
   const response = await ask("GET", "/query?n=x");
