@@ -5,7 +5,7 @@ import { ClientId, Id, Timestamp } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { List } from "./list.ts";
 import { Name } from "./names.ts";
-import { RefPatterns } from "./ref-pattern.ts";
+import { PolicyRefs } from "./ref-pattern.ts";
 
 export const AccessKeyType = z.enum(["ssh", "login_password", "string", "none"]);
 export type AccessKeyType = z.infer<typeof AccessKeyType>;
@@ -53,10 +53,11 @@ export type SecretField = z.infer<typeof SecretField>;
 /** Which jobs a key opens for. Every condition must hold. */
 export const KeyPolicy = z.strictObject({
   /** `protected`: the project's protected refs; else patterns, of which one must match. */
-  refs: z.union([z.literal("protected"), RefPatterns.min(1)]).default("protected"),
+  refs: PolicyRefs,
   ref_types: z
     .array(RefType)
     .min(1)
+    .max(RefType.options.length)
     .default([...RefType.options]),
   /** Names of agent types; null: any that takes the project's jobs. */
   agent_types: z.array(Name).min(1).max(64).nullable().default(null),
@@ -64,6 +65,7 @@ export const KeyPolicy = z.strictObject({
   proofs: z
     .array(RefProof)
     .min(1)
+    .max(RefProof.options.length)
     .default([...RefProof.options]),
 });
 export type KeyPolicy = z.infer<typeof KeyPolicy>;

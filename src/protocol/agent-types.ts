@@ -4,12 +4,12 @@ import { ClientId, Id, Timestamp } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { List } from "./list.ts";
 import { Name } from "./names.ts";
-import { RefPatterns } from "./ref-pattern.ts";
+import { PolicyRefs } from "./ref-pattern.ts";
 
 /** What an agent type takes: one project, its protected refs and no forks unless more is said. */
 export const AgentTypePolicy = z.strictObject({
   project_ids: z.array(Id).min(1).max(100),
-  refs: z.union([z.literal("protected"), RefPatterns.min(1)]).default("protected"),
+  refs: PolicyRefs,
   forks: z.boolean().default(false),
 });
 export type AgentTypePolicy = z.infer<typeof AgentTypePolicy>;

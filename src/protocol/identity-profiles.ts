@@ -4,7 +4,7 @@ import { ClaimName, IdentityClaims } from "./identity.ts";
 import { ClientId, Id, Timestamp } from "./ids.ts";
 import { List } from "./list.ts";
 import { Name } from "./names.ts";
-import { RefPatterns } from "./ref-pattern.ts";
+import { PolicyRefs } from "./ref-pattern.ts";
 
 /** An audience as every cloud takes it: one string (AWS 255, Google 256, Microsoft 600 characters). */
 export const Audience = z
@@ -47,7 +47,7 @@ export const IdentityProfileRules = z.strictObject({
   /** The claims that its tokens have at most, besides those that every token has; null: all. */
   claims: ChosenClaims.nullable().default(null),
   /** `protected`: the project's protected refs; else patterns, of which one must match. */
-  refs: z.union([z.literal("protected"), RefPatterns.min(1)]).default("protected"),
+  refs: PolicyRefs,
   agent_types: z.array(Name).min(1).max(64).nullable().default(null),
   /** Jobs of forks may ask too, where the project lets them have tokens at all. */
   forks: z.boolean().default(false),

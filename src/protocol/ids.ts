@@ -10,6 +10,9 @@ export type Id = z.infer<typeof Id>;
 export const Timestamp = z.iso.datetime({ precision: 3 });
 export type Timestamp = z.infer<typeof Timestamp>;
 
+/** A time as people write it into a query: RFC 3339 with seconds, any fraction of them, in UTC or with an offset. */
+export const AskedTime = z.iso.datetime({ offset: true });
+
 /** A SHA-256 in lower-case hex, as `sha256sum` prints it. */
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 

@@ -61,10 +61,13 @@ const Directive = z
   .refine((text) => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without NUL");
 
 /** One command, as text or with the name that the log shows for it. */
-export const Command = z.union([
-  Directive.transform((directive) => ({ directive })),
-  z.strictObject({ directive: Directive, alias: Title.optional() }),
-]);
+export const Command = z.union(
+  [
+    Directive.transform((directive) => ({ directive })),
+    z.strictObject({ directive: Directive, alias: Title.optional() }),
+  ],
+  "must be shell text, or an object of directive and alias",
+);
 export type Command = z.output<typeof Command>;
 const Commands = z.array(Command).max(limits.jobCommands);
 

@@ -17,6 +17,14 @@ export const RefPattern = z
 
 export const RefPatterns = z.array(RefPattern).max(limits.refPatterns);
 
+/** Which refs a policy is for: a project's protected refs, or those that match one of its patterns. */
+export const PolicyRefs = z
+  .union(
+    [z.literal("protected"), RefPatterns.min(1)],
+    'must be "protected", or a list of ref patterns such as refs/heads/*',
+  )
+  .default("protected");
+
 /** The first of `patterns` that matches `ref`, or null. */
 export function matchingPattern(patterns: readonly string[], ref: string): string | null {
   return patterns.find((pattern) => matchesRef(pattern, ref)) ?? null;

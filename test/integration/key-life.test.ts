@@ -123,6 +123,18 @@ it("tells every job that was handed a key since a time, even once it is deleted,
   const items = await asked();
   expect(items.map((item: { id: string }) => item.id)).toEqual(handed);
   expect((await asked(`?since=${items[1].first_at}`)).map((item: { id: string }) => item.id)).toEqual([handed[1]]);
+  const [, second] = items;
+  for (const form of [
+    second.first_at.replace(/\.\d+Z/, "Z"),
+    second.first_at.replace("Z", "000-00:00"),
+    "2026-01-01T00:00:00Z",
+  ]) {
+    expect(await asked(`?since=${form}`), form).toContainEqual(second);
+  }
+  for (const form of ["2026-11-20", "yesterday", ""]) {
+    const refused = await world.as(world.owner, "GET", `${path(id)}/hand-overs?since=${form}`);
+    expect([refused.status, refused.body.errors[0].pointer], form).toEqual([400, "?since"]);
+  }
   expect((await world.as(world.owner, "DELETE", path(id))).status).toBe(204);
   expect(await asked()).toEqual(items);
   const elsewhere = path(id).replace(world.projectId, crypto.randomUUID());

@@ -16,7 +16,7 @@ import {
   KeySightingsMarked,
   KeyUnsharing,
 } from "../../protocol/access-keys.ts";
-import { Timestamp } from "../../protocol/ids.ts";
+import { AskedTime } from "../../protocol/ids.ts";
 import { Page } from "../../protocol/list.ts";
 import { Name } from "../../protocol/names.ts";
 import type { Person } from "../../protocol/principal.ts";
@@ -140,7 +140,7 @@ function moreOfKeys(keys: AccessKeys): Route[] {
       path: "/api/v1/projects/:project_id/keys/:key_id/hand-overs",
       access: "person",
       summary: "List every job that was handed an access key since a time, even of one that is deleted",
-      query: Page.extend({ since: Timestamp.default("1970-01-01T00:00:00.000Z") }),
+      query: Page.extend({ since: AskedTime.default("1970-01-01T00:00:00Z") }),
       answers: { 200: { description: "a page", schema: KeyHandOverList } },
       handle: async ({ principal, params, query }) => {
         const since = Date.parse(query.since) as EpochMs;
@@ -228,7 +228,7 @@ function lifeRoutes(keys: AccessKeys): Route[] {
       path: "/api/v1/keys/:key_id/hand-overs",
       access: "person",
       summary: "List every job of every project that was handed a key of the organization since a time",
-      query: Page.extend({ since: Timestamp.default("1970-01-01T00:00:00.000Z") }),
+      query: Page.extend({ since: AskedTime.default("1970-01-01T00:00:00Z") }),
       answers: { 200: { description: "a page", schema: KeyHandOverList } },
       handle: async ({ principal, params, query }) => {
         const since = Date.parse(query.since) as EpochMs;

@@ -125,8 +125,18 @@ test("a policy that could match nothing by mistake is refused", () => {
     { agent_types: [] },
     { proofs: [] },
     { refs: "all" },
+    { ref_types: ["tag", "tag", "tag", "tag"] },
+    { proofs: ["api", "api", "api"] },
     { fork: true },
   ]) {
     expect(KeyPolicy.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
   }
+});
+
+test("refs that are neither protected nor patterns are refused in words that say what they may be", () => {
+  const words = 'must be "protected", or a list of ref patterns such as refs/heads/*';
+  const messages = (refs: unknown) => KeyPolicy.safeParse({ refs }).error?.issues.map(({ message }) => message);
+  for (const refs of ["all", "refs/heads/*", 7, null, [7]])
+    expect(messages(refs), JSON.stringify(refs)).toEqual([words]);
+  expect(messages(["heads/*"])).toEqual(["must begin with refs/"]);
 });
