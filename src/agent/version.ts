@@ -10,5 +10,6 @@ const manifest = z.object({ version: z.string() });
 
 const manifestPath = join(dirname(fileURLToPath(import.meta.url)), "../../package.json");
 
-export const agentVersion: string = `v${manifest.parse(JSON.parse(readFileSync(manifestPath, "utf8"))).version}`;
+export const version: string = manifest.parse(JSON.parse(readFileSync(manifestPath, "utf8"))).version;
+export const agentVersion: string = `v${version}`;
 export const userAgent = `SignalboxAgent/${agentVersion}`;

@@ -1,5 +1,6 @@
 /** The command tree: global options, help, and one file per group of commands. */
 import { Command, type OutputConfiguration } from "commander";
+import { version } from "../agent/version.ts";
 import { addAgentCommands } from "./commands/agent.ts";
 import { addAgentTypeCommands } from "./commands/agent-type.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -34,6 +35,7 @@ const environmentHelp = `Environment:
 export function createProgram(cli: Cli, helpOutput: OutputConfiguration = {}): Command {
   const program = new Command("signalbox")
     .description("Keys, identities and live logs for CI jobs.")
+    .version(version, "--version", "the version of this command")
     .option(
       "--url <url>",
       `the server's address (default: SIGNALBOX_URL, the local server's, http://127.0.0.1:${defaultPort})`,

@@ -103,7 +103,7 @@ function whyUnproven(proof: AddressProof | null): string | null {
 function refuseShutOut(people: readonly string[] | null, address: string | null): void {
   if (allows(people, address)) return;
   const from = address === null ? "you come from no known address" : `you come from ${address}, which is not in it`;
-  throw refusedField("/people", `would shut you out: ${from}; with force it is taken all the same`);
+  throw refusedField("/people", `would shut you out: ${from}; "force": true (--force) sets it all the same`);
 }
 
 function changedSince(): Fault {

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { accessKey, at, eachTest, id, project, projects } from "./fixtures.ts";
 import { runCli } from "./support.ts";
@@ -11,6 +12,11 @@ describe("the command line", () => {
     for (const line of ["0    done", "1    refused", "2    the command", "3    the server", "130  stopped"]) {
       expect(stdout).toContain(line);
     }
+  });
+
+  test("tells its version", async () => {
+    const manifest: { version: string } = JSON.parse(await readFile("package.json", "utf8"));
+    expect(await runCli(["--version"])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
   });
 
   for (const argv of [
