@@ -13,10 +13,14 @@ import { closeCodes, socketPing } from "../../protocol/log-frames.ts";
 import { MessageAllowance } from "./message-allowance.ts";
 import { readAck } from "./socket-credit.ts";
 import { answerClose, isSendable } from "./sockets.ts";
-import type { Clock } from "./time.ts";
+import { type Clock, plusSeconds } from "./time.ts";
+import { WaitingBytes } from "./waiting-bytes.ts";
 
-/** Bytes that wait in this isolate for readers to take them, by principal. */
-const waiting = new Map<string, number>();
+const waiting = new WaitingBytes();
+
+/** How often what waits behind a close is looked at, and for how long a look counts: what is gone ends without a word. */
+const lookMilliseconds = 1000;
+const lookCountsSeconds = 3;
 
 /** The answer to an upgrade, relayed: the object's own where it opened no socket. */
 export function relayed(answer: Response, principalId: string, clock: Clock): Response {
@@ -39,8 +43,6 @@ class Reader {
   readonly #allowance: MessageAllowance;
   #sent = 0;
   #acked = 0;
-  /** What stands for it in `waiting`. */
-  #counted = 0;
 
   constructor(principalId: string, clock: Clock) {
     this.#principalId = principalId;
@@ -52,7 +54,8 @@ class Reader {
   onFrame(bytes: number, buffered: number): Close | null {
     this.#allowance.earn();
     this.#sent += bytes;
-    if (this.#count(Math.max(this.#sent - this.#acked, buffered + bytes)) <= limits.principalUnackedBytes) return null;
+    this.#count(buffered + bytes);
+    if (waiting.total(this.#principalId, this.#clock()) <= limits.principalUnackedBytes) return null;
     return { code: closeCodes.stalled, reason: "too much is unacknowledged over all sockets of this token" };
   }
 
@@ -65,26 +68,17 @@ class Reader {
     if (typeof ack !== "number") return ack;
     // Whether it is honest the object decides: it knows what it sent.
     this.#acked = Math.max(this.#acked, Math.min(ack, this.#sent));
-    this.#count(Math.max(this.#sent - this.#acked, buffered));
+    this.#count(buffered);
     return null;
   }
 
-  /** Nothing more is sent. What was, and is not taken, is held as long as the connection stands. */
-  onEnd(buffered: number): void {
-    this.#count(buffered);
+  /** Nothing more is sent. What was, and has not left, is held as long as the connection stands. */
+  onLook(buffered: number): void {
+    waiting.put(this.#principalId, this, buffered, plusSeconds(this.#clock(), lookCountsSeconds));
   }
 
-  onGone(): void {
-    this.#count(0);
-  }
-
-  /** Answers what waits for the principal in all. */
-  #count(bytes: number): number {
-    const all = (waiting.get(this.#principalId) ?? 0) + bytes - this.#counted;
-    this.#counted = bytes;
-    if (all > 0) waiting.set(this.#principalId, all);
-    else waiting.delete(this.#principalId);
-    return all;
+  #count(buffered: number): void {
+    waiting.put(this.#principalId, this, Math.max(this.#sent - this.#acked, buffered));
   }
 }
 
@@ -93,10 +87,10 @@ function relay(inner: WebSocket, outer: WebSocket, reader: Reader): void {
   const end = ({ code, reason }: Close): void => {
     if (!isOpen) return;
     isOpen = false;
-    reader.onEnd(outer.bufferedAmount);
     answerClose(inner, code);
     // Without a code the object is gone: 1000 would tell the reader that it has everything.
     outer.close(isSendable(code) ? code : 1011, reason);
+    lookBehind(outer, reader);
   };
   for (const socket of [inner, outer]) {
     socket.binaryType = "arraybuffer";
@@ -105,7 +99,6 @@ function relay(inner: WebSocket, outer: WebSocket, reader: Reader): void {
   }
   inner.addEventListener("close", end);
   outer.addEventListener("close", ({ code }) => end({ code, reason: "" }));
-  for (const event of ["close", "error"] as const) outer.addEventListener(event, () => reader.onGone());
   inner.addEventListener("message", ({ data }) => {
     const refusal = isOpen && typeof data !== "string" ? reader.onFrame(data.byteLength, outer.bufferedAmount) : null;
     if (refusal !== null) end(refusal);
@@ -116,4 +109,11 @@ function relay(inner: WebSocket, outer: WebSocket, reader: Reader): void {
     if (refusal !== null) end(refusal);
     else if (isOpen) inner.send(data);
   });
+}
+
+/** No event tells when a connection that closed has taken the rest: its reader can say that it closes, and take nothing. */
+function lookBehind(outer: WebSocket, reader: Reader): void {
+  const buffered = outer.bufferedAmount;
+  reader.onLook(buffered);
+  if (buffered > 0) setTimeout(() => lookBehind(outer, reader), lookMilliseconds);
 }
