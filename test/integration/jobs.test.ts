@@ -309,7 +309,7 @@ describe("a start that cannot work is refused, and nothing is queued", () => {
       ["/spec/commands/0", { commands: [""] }],
       ["/spec/commands/0", { commands: ["a\0"] }],
       ["/spec/commands", { commands: Array<string>(1001).fill("true") }],
-      ["/spec", { comands: [] }],
+      ["/spec/comands", { comands: [] }],
     ];
     for (const [pointer, spec] of cases) {
       expect([errorOf(await refused(() => withSpec(spec))), spec]).toEqual([[400, pointer], spec]);
