@@ -1,4 +1,4 @@
-/** The only file that names wrangler's harness: the real Worker on workerd, real D1, Durable Objects and sockets. */
+/** Wrangler's harness around the whole product: the real Worker on workerd, real D1, Durable Objects and sockets. */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
