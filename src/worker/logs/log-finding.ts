@@ -1,8 +1,8 @@
 /** Lines and matches in a job's log, read from its room page by page. */
 import { limits } from "../../protocol/limits.ts";
 import type { LogLine, LogMatches } from "../../protocol/log-reading.ts";
-import type { LogRoomStub } from "./log-access.ts";
 import { LineFinder } from "./log-lines.ts";
+import type { LogReader } from "./log-reader.ts";
 import { encodePlace, type SearchPlace, searchPage, type Wanted } from "./log-search.ts";
 import { pagesOf } from "./log-text.ts";
 import { textsOf } from "./plain-read.ts";
@@ -14,11 +14,11 @@ const pageBytes = 1024 * 1024;
 const pagesMax = 64;
 
 /** Line `number`, from 1; null where the log has no such line, yet or ever. */
-export async function findLine<Env>(room: LogRoomStub<Env>, number: number): Promise<LogLine | null> {
+export async function findLine(log: LogReader, number: number): Promise<LogLine | null> {
   const finder = new LineFinder(number);
   let position = 0;
   let isFinal = false;
-  for await (const page of pagesOf(room, 0, { maxBytes: pageBytes })) {
+  for await (const page of pagesOf(log, 0, pageBytes)) {
     for (const [index, text] of textsOf(page).entries()) {
       const found = finder.take(position + index, text);
       if (found !== null) return found;
@@ -30,15 +30,11 @@ export async function findLine<Env>(room: LogRoomStub<Env>, number: number): Pro
 }
 
 /** Matches from a place on, of a bounded stretch. Null for a place that the log does not have. */
-export async function searchLog<Env>(
-  room: LogRoomStub<Env>,
-  wanted: Wanted,
-  start: SearchPlace,
-): Promise<LogMatches | null> {
+export async function searchLog(log: LogReader, wanted: Wanted, start: SearchPlace): Promise<LogMatches | null> {
   const matches: LogMatches["matches"] = [];
   let place = start;
   for (let [bytes, pages] = [0, 0]; bytes < limits.logSearchBytes && pages < pagesMax; pages++) {
-    const page = await room.read({ from: place.position, maxBytes: pageBytes });
+    const page = await log.read({ from: place.position, maxBytes: pageBytes });
     if (page.next < place.position) return null;
     const stretch = { texts: textsOf(page), next: page.next };
     const searched = searchPage(wanted, place, stretch, limits.logSearchMatches - matches.length);

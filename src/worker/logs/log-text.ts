@@ -3,7 +3,7 @@
 import type { ByteRange } from "../lib/byte-range.ts";
 import { utf8 } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
-import type { LogRoomStub } from "./log-access.ts";
+import type { LogReader } from "./log-reader.ts";
 import { pageAsText } from "./plain-read.ts";
 import { createAnsiStripper } from "./strip-ansi.ts";
 
@@ -12,56 +12,41 @@ export const pageBytes = 4 * 1024 * 1024;
 
 export type Ansi = "keep" | "strip";
 
-interface Pages {
-  readonly maxBytes?: number;
-  /** The log is known to be final: to end without its end is to be deleted. */
-  readonly isFinal?: boolean;
-}
-
 /**
  * The log's pages from a position on, up to where the log stood when its end was reached.
  * @throws Fault `log_deleted` where that came between: a reader must not take a part, or nothing, for the whole.
  */
-export async function* pagesOf<Env>(
-  room: LogRoomStub<Env>,
-  from: number,
-  { maxBytes = pageBytes, isFinal = false }: Pages = {},
-) {
+export async function* pagesOf(log: LogReader, from: number, maxBytes = pageBytes) {
   for (let position = from, isFirst = true; ; isFirst = false) {
-    const page = await room.read({ from: position, maxBytes });
-    const isLast = page.isFinal || page.next <= position;
-    const isGone = (!isFirst && page.next < position) || (isFinal && isLast && !page.isFinal);
-    if (isGone) throw new Fault("log_deleted", "the log was deleted while it was read");
+    const page = await log.read({ from: position, maxBytes });
+    if (!isFirst && page.next < position) throw new Fault("log_deleted", "the log was deleted while it was read");
     yield page;
     // A page without events that goes on further down is a gap: the log goes on behind it.
-    if (isLast) return;
+    if (page.isFinal || page.next <= position) return;
     position = page.next;
   }
 }
 
 /** Pieces of the text from a position on. */
-export async function* textPieces<Env>(
-  room: LogRoomStub<Env>,
-  { from = 0, ansi = "keep" as Ansi, isFinal = false } = {},
+export async function* textPieces(
+  log: LogReader,
+  { from = 0, ansi = "keep" as Ansi } = {},
 ): AsyncGenerator<Uint8Array, void> {
   const shown = ansi === "strip" ? createAnsiStripper() : (text: string) => text;
-  for await (const page of pagesOf(room, from, { isFinal })) {
+  for await (const page of pagesOf(log, from)) {
     const text = shown(pageAsText(page));
     if (text !== "") yield utf8(text);
   }
 }
 
 /** The stored events, in the very bytes that their digest was made of. */
-export async function* eventPieces<Env>(
-  room: LogRoomStub<Env>,
-  { isFinal = false } = {},
-): AsyncGenerator<Uint8Array, void> {
-  for await (const { events } of pagesOf(room, 0, { isFinal })) if (events.length > 0) yield events;
+export async function* eventPieces(log: LogReader): AsyncGenerator<Uint8Array, void> {
+  for await (const { events } of pagesOf(log, 0)) if (events.length > 0) yield events;
 }
 
 /** How many events a final log has; null where it is not final yet. */
-export async function finalPosition<Env>(room: LogRoomStub<Env>): Promise<number | null> {
-  const { next, isFinal } = await room.read({ from: Number.MAX_SAFE_INTEGER, maxBytes: 1 });
+export async function finalPosition(log: LogReader): Promise<number | null> {
+  const { next, isFinal } = await log.read({ from: Number.MAX_SAFE_INTEGER, maxBytes: 1 });
   return isFinal ? next : null;
 }
 
@@ -83,6 +68,17 @@ export async function* within(
     if (part.length > 0) yield part;
     if (at >= end) return;
   }
+}
+
+/** Takes the first piece at once: what forbids that the log be read is answered, and breaks no answer that has begun. */
+export async function begun(pieces: AsyncGenerator<Uint8Array, void>): Promise<AsyncGenerator<Uint8Array, void>> {
+  const first = await pieces.next();
+  async function* all() {
+    if (first.done) return;
+    yield first.value;
+    yield* pieces;
+  }
+  return all();
 }
 
 /** Asks for a piece only when the reader takes one: who is slow, or asked for the headers alone, costs nothing. */

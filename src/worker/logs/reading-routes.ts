@@ -3,7 +3,6 @@ import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { LogEventAt, LogPage } from "../../protocol/log-events.ts";
 import { LogLine, LogMatches, LogSummary } from "../../protocol/log-reading.ts";
-import type { Person } from "../../protocol/principal.ts";
 import type { Project } from "../../protocol/projects.ts";
 import { isKnown, rangeFor } from "../http/conditional.ts";
 import { json } from "../http/reply.ts";
@@ -12,13 +11,14 @@ import { readByteRange } from "../lib/byte-range.ts";
 import { fromHex, toBase64 } from "../lib/bytes.ts";
 import { Fault, notFound } from "../lib/fault.ts";
 import { toTimestamp } from "../lib/time.ts";
-import { type LogRoomStub, type LogRooms, roomOf } from "./log-access.ts";
+import type { LogRooms } from "./log-access.ts";
 import { findLine, searchLog } from "./log-finding.ts";
 import { deletionDue } from "./log-life.ts";
+import { openLog } from "./log-reader.ts";
 import { decodePlace, searchStart } from "./log-search.ts";
-import { asStream, eventPieces, finalPosition, pageBytes, textPieces, totalBytes, within } from "./log-text.ts";
+import { asStream, begun, eventPieces, finalPosition, pageBytes, textPieces, totalBytes, within } from "./log-text.ts";
 import { eventAsJson, pageAsJson } from "./plain-read.ts";
-import { type ReadableJobs, requireReadable } from "./readable.ts";
+import type { ReadableJobs } from "./readable.ts";
 
 const Position = z.string().regex(/^\d{1,15}$/, "must be a position");
 
@@ -66,9 +66,11 @@ function readRoute<Env>(ports: LogReadingPorts<Env>): Route {
       ...gone,
     },
     async handle({ principal, params, query }) {
-      const room = await readableRoom(ports, principal, params.job_id);
-      if (query.raw === "true") return answer(asStream(textPieces(room, { from: query.token })), "text/plain");
-      return answer(pageAsJson(await room.read({ from: query.token, maxBytes: pageBytes })), "application/json");
+      const log = await openLog(ports, principal, params.job_id);
+      if (query.raw === "true") {
+        return answer(asStream(await begun(textPieces(log, { from: query.token }))), "text/plain");
+      }
+      return answer(pageAsJson(await log.read({ from: query.token, maxBytes: pageBytes })), "application/json");
     },
   });
 }
@@ -82,11 +84,11 @@ function summaryRoute<Env>(ports: LogReadingPorts<Env>): Route {
       "Say how long a job's log is, what the server says in it and, once it is final, its SHA-256 and how long it is kept",
     answers: { 200: { description: "the log as a whole", schema: LogSummary }, ...gone },
     async handle({ principal, params }) {
-      const { id, project_id } = await requireReadable(ports.jobs, principal, params.job_id);
-      const { events, notices, final } = await roomOf(ports.rooms, id).summary();
-      const log = { job_id: id, events, notices: [...notices] };
+      const opened = await openLog(ports, principal, params.job_id);
+      const { events, notices, final } = await opened.summary();
+      const log = { job_id: opened.jobId, events, notices: [...notices] };
       if (final === null) return json(200, { ...log, final } satisfies LogSummary);
-      const project = await ports.projects.find(project_id);
+      const project = await ports.projects.find(opened.projectId);
       if (project === null) throw notFound();
       const { result, bytes, sha256, closedAt } = final;
       const closed_at = toTimestamp(closedAt);
@@ -106,9 +108,9 @@ function textRoute<Env>(ports: LogReadingPorts<Env>): Route {
     query: z.object({ ansi: z.enum(["keep", "strip"]).default("keep") }),
     answers: downloadAnswers("text/plain", "the text"),
     async handle({ principal, request, params: { job_id: id }, query: { ansi } }) {
-      const room = await readableRoom(ports, principal, id);
-      const position = await finalPosition(room);
-      const pieces = () => textPieces(room, { ansi, isFinal: position !== null });
+      const log = await openLog(ports, principal, id);
+      const position = await finalPosition(log);
+      const pieces = () => textPieces(log, { ansi });
       const headers = downloadHeaders("text/plain", `job-${id}.log`);
       // A log that grows is another one at each read.
       if (position === null) return new Response(asStream(pieces()), { headers });
@@ -127,9 +129,9 @@ function eventsRoute<Env>(ports: LogReadingPorts<Env>): Route {
     summary: "Download a job's log as it is stored: one event a line; its SHA-256 is the one that the summary shows",
     answers: downloadAnswers("application/x-ndjson", "the stored events"),
     async handle({ principal, request, params: { job_id: id } }) {
-      const room = await readableRoom(ports, principal, id);
-      const { final } = await room.summary();
-      const pieces = () => eventPieces(room, { isFinal: final !== null });
+      const log = await openLog(ports, principal, id);
+      const { final } = await log.summary();
+      const pieces = () => eventPieces(log);
       const headers = downloadHeaders("application/x-ndjson", `job-${id}.ndjson`);
       if (final === null) return new Response(asStream(pieces()), { headers });
       const { bytes, sha256 } = final;
@@ -150,8 +152,8 @@ function eventRoute<Env>(ports: LogReadingPorts<Env>): Route {
     query: z.object({ at: Position.transform(Number) }),
     answers: { 200: { description: "the event; 404 where none is stored, yet or ever", schema: LogEventAt }, ...gone },
     async handle({ principal, params, query: { at } }) {
-      const room = await readableRoom(ports, principal, params.job_id);
-      const found = eventAsJson(await room.read({ from: at, maxBytes: 1 }), at);
+      const log = await openLog(ports, principal, params.job_id);
+      const found = eventAsJson(await log.read({ from: at, maxBytes: 1 }), at);
       if (found === null) throw notFound();
       return answer(found, "application/json");
     },
@@ -167,7 +169,7 @@ function lineRoute<Env>(ports: LogReadingPorts<Env>): Route {
     query: z.object({ at: LineNumber.transform(Number) }),
     answers: { 200: { description: "the line; 404 where there is none, yet or ever", schema: LogLine }, ...gone },
     async handle({ principal, params, query: { at } }) {
-      const found = await findLine(await readableRoom(ports, principal, params.job_id), at);
+      const found = await findLine(await openLog(ports, principal, params.job_id), at);
       if (found === null) throw notFound();
       return json(200, found satisfies LogLine);
     },
@@ -188,10 +190,10 @@ function searchRoute<Env>(ports: LogReadingPorts<Env>): Route {
     }),
     answers: { 200: { description: "what was found in this stretch, in its order", schema: LogMatches }, ...gone },
     async handle({ principal, params, query: { q, ignore_case, from, cursor } }) {
-      const room = await readableRoom(ports, principal, params.job_id);
+      const log = await openLog(ports, principal, params.job_id);
       const wanted = { text: q, ignoreCase: ignore_case === "true", from };
       const place = cursor === undefined ? searchStart : decodePlace(cursor, wanted);
-      const found = place === null ? null : await searchLog(room, wanted, place);
+      const found = place === null ? null : await searchLog(log, wanted, place);
       if (found === null)
         throw new Fault("invalid_request", "?cursor: is of no search for this text", { errors: notOurs });
       return json(200, found satisfies LogMatches);
@@ -203,15 +205,6 @@ const notOurs = [{ pointer: "?cursor", detail: "is of no search for this text" }
 
 /** What every reader of a log may be told. */
 const gone = { 410: { description: "the log was deleted (`log_deleted`)", schema: null } };
-
-async function readableRoom<Env>(
-  { jobs, rooms }: LogReadingPorts<Env>,
-  person: Person,
-  jobId: string,
-): Promise<LogRoomStub<Env>> {
-  const { id } = await requireReadable(jobs, person, jobId);
-  return roomOf(rooms, id);
-}
 
 interface Download {
   readonly pieces: () => AsyncGenerator<Uint8Array, void>;

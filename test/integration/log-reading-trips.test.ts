@@ -1,0 +1,99 @@
+/** What reading a log asks of its room, and what a log is answered with that goes meanwhile, on the real Worker. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { comparable, createWorld, finishJob, output, push, takeJob, type World } from "../support/api.ts";
+import { startHarness } from "../support/harness.ts";
+
+let world: World;
+
+beforeAll(async () => {
+  world = await createWorld(await startHarness({}, "test/integration/reading-worker/wrangler.toml"));
+});
+afterAll(() => world.harness.close());
+
+async function finishedJob(events: readonly unknown[]) {
+  await world.startJob();
+  const agent = await world.agent();
+  const { jobId, logToken } = await takeJob(world, agent);
+  if (events.length > 0) expect((await push(world, logToken, jobId, 0, events)).status).toBe(200);
+  await finishJob(world, agent, jobId);
+  return jobId;
+}
+
+const get = (path: string, headers: Record<string, string> = {}) =>
+  world.as(world.owner, "GET", path, undefined, headers);
+
+/** What the rooms were asked since this was asked last. */
+const asked = async (): Promise<string[]> => (await get("/asked")).body;
+
+const waysToRead = [
+  "",
+  "?token=1",
+  "?raw=true",
+  "?raw=true&token=5",
+  "/summary",
+  "/text",
+  "/text?ansi=strip",
+  "/events",
+  "/event?at=0",
+  "/line?at=1",
+  "/search?q=hi",
+];
+
+describe("a log that is deleted while it is asked for", () => {
+  it("is answered as one that was deleted before, to the last letter, whatever way it is read", async () => {
+    for (const events of [[output("hi\n"), output("ho\n")], []]) {
+      for (const way of waysToRead) {
+        const path = `/api/v1/logs/${await finishedJob(events)}${way}`;
+        const meanwhile = await get(path, { "x-delete-before-call": "1" });
+        const afterwards = await get(path);
+        expect([way, afterwards.status, afterwards.body.code]).toEqual([way, 410, "log_deleted"]);
+        expect([way, meanwhile.status, comparable(meanwhile)]).toEqual([way, 410, comparable(afterwards)]);
+      }
+    }
+  });
+
+  it("is told gone to who asks for a part of its download, or for what is new in it", async () => {
+    for (const kind of ["text", "events"]) {
+      for (const headers of [{ range: "bytes=0-1" }, { "if-none-match": '"another"' }]) {
+        const path = `/api/v1/logs/${await finishedJob([output("hi\n")])}/${kind}`;
+        expect((await get(path, { ...headers, "x-delete-before-call": "1" })).status).toBe(410);
+      }
+    }
+  });
+});
+
+describe("a download", () => {
+  it("breaks where its log is deleted while it is sent: no part of a log, and nothing, looks like the whole", async () => {
+    const headers = { authorization: `Bearer ${world.owner}`, "x-delete-before-call": "2" };
+    const events = Array.from({ length: 9 }, (_, at) => output(`${at}`.repeat(1_000_000)));
+    for (const way of ["?raw=true", "/text", "/events"]) {
+      // Past the development proxy, which asks anew where an answer breaks.
+      const url = new URL(`/api/v1/logs/${await finishedJob(events)}${way}`, world.harness.url);
+      const download = async () => (await world.harness.dispatch(url.href, { headers })).arrayBuffer();
+      await expect(download()).rejects.toThrow();
+    }
+  });
+});
+
+describe("a log without an event", () => {
+  it("is an empty log as long as its job may still write one, and once the job ended without", async () => {
+    const queued = await world.startJob();
+    const page = async (jobId: string) => (await get(`/api/v1/logs/${jobId}`)).text;
+    expect(await page(queued)).toBe('{"events":[],"next":0}');
+    expect((await get(`/api/v1/logs/${queued}/text`)).text).toBe("");
+    await world.as(world.owner, "POST", `/api/v1/jobs/${queued}/stop`);
+    expect(await page(queued)).toBe('{"events":[],"next":null}');
+    expect((await get(`/api/v1/logs/${queued}?raw=true`)).text).toBe("");
+  });
+});
+
+describe("a page of a log", () => {
+  it("costs one call of its room, however it is asked for", async () => {
+    const jobId = await finishedJob([output("hi\n")]);
+    await asked();
+    for (const way of ["", "?raw=true", "/event?at=0", "/line?at=1", "/search?q=hi", "/summary"]) {
+      expect((await get(`/api/v1/logs/${jobId}${way}`)).status).toBe(200);
+      expect([way, await asked()]).toEqual([way, [way === "/summary" ? "summary" : "read"]]);
+    }
+  });
+});
