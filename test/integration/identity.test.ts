@@ -241,6 +241,17 @@ describe("the public documents", () => {
     }
   });
 
+  it("are no less open in one header than in another, also as 304, and nothing else is", async () => {
+    const policyOf = ({ headers }: { headers: Headers }) => headers.get("cross-origin-resource-policy");
+    for (const name of ["openid-configuration", "jwks.json", "jwks", "jwts"]) {
+      const whole = await wellKnown(name);
+      const unchanged = await wellKnown(name, { "if-none-match": "*" });
+      expect([name, policyOf(whole), policyOf(unchanged)]).toEqual([name, "cross-origin", "cross-origin"]);
+    }
+    const path = "/.well-known/nothing";
+    expect(policyOf(await call(harness, null, "GET", path))).toBe("same-origin");
+  });
+
   it("depend on no host, no credential and no cookie", async () => {
     const { text } = await wellKnown("openid-configuration");
     const hosts = ["https://evil.example", "http://localhost:8080", "https://ci.example.com"];

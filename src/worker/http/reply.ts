@@ -34,7 +34,10 @@ const securityHeaders = {
   "strict-transport-security": "max-age=31536000",
 } as const;
 
-/** Headers of an answer that stays the same: made once, with all that `finish` would add but the request's id. */
+/**
+ * Headers of an answer that stays the same: made once, with all that `finish` would add but the request's id. What is
+ * given comes before what every answer carries.
+ */
 export function lastingHeaders(headers: Readonly<Record<string, string>>): Headers {
   return new Headers({ ...securityHeaders, ...headers });
 }

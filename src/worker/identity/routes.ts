@@ -66,7 +66,12 @@ export function publicKeyRoutes(ports: PublicDocumentsPorts): Route[] {
 
 /** How a document is answered, again and again: its headers are made here, once. */
 function cacheable(text: string, etag: string): (request: Request) => Response {
-  const open = { "access-control-allow-origin": "*", "access-control-expose-headers": "etag" };
+  const open = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "etag",
+    // Else what every page may read by CORS is kept from one that asks without it (Fetch, "CORP check").
+    "cross-origin-resource-policy": "cross-origin",
+  };
   const whole = { "cache-control": cacheControl, ...open, etag };
   const unchanged = { status: 304, headers: lastingHeaders(whole) };
   const found = { status: 200, headers: lastingHeaders({ ...whole, "content-type": jsonType }) };
