@@ -43,15 +43,20 @@ async function mint(): Promise<{ token: string; jobId: string }> {
   return { token: envOf(request, "SEMAPHORE_OIDC_TOKEN") ?? "", jobId };
 }
 
+const asOwner = () => ({
+  SIGNALBOX_URL: harness.url.origin,
+  SIGNALBOX_TOKEN: world.owner,
+  SIGNALBOX_WRANGLER: join(folder, "wrangler"),
+});
+const audited = async () =>
+  (await world.as(world.owner, "GET", "/api/v1/audit?limit=1000")).body.items.filter(
+    ({ action }: { action: string }) => action === "signing_key.compromised",
+  );
+
 /** Runs the command; what it has wrangler write is deployed into that slot. */
 async function rotate(args: readonly string[], vars: Record<string, string> = {}): Promise<Finished> {
   for (const name of ["args", "secret", "deployed"]) rmSync(join(folder, name), { force: true });
-  const env = {
-    SIGNALBOX_URL: harness.url.origin,
-    SIGNALBOX_TOKEN: world.owner,
-    SIGNALBOX_WRANGLER: join(folder, "wrangler"),
-  };
-  const running = startSignalbox(["rotate", "signing-key", ...args], env);
+  const running = startSignalbox(["rotate", "signing-key", ...args], asOwner());
   const ended = running.ended.then(() => true);
   while (!existsSync(join(folder, "secret"))) {
     if (await Promise.race([ended, sleep(50)])) return running.ended;
@@ -103,10 +108,6 @@ it("a second rotation is refused while the first is announced, and while the old
 it("a compromised key is overwritten at once; what it signed falls, and is listed", async () => {
   await harness.deploy({});
   const { token, jobId } = await mint();
-  const audited = async () =>
-    (await world.as(world.owner, "GET", "/api/v1/audit?limit=1000")).body.items.filter(
-      ({ action }: { action: string }) => action === "signing_key.compromised",
-    );
   const early = await world.as(world.owner, "POST", "/api/v1/signing-keys/compromised", { kid: kidOf(token) });
   expect([early.status, await audited()]).toEqual([409, []]);
   const { code, stdout, stderr } = await rotate(["--compromised", "--json"]);
@@ -119,6 +120,38 @@ it("a compromised key is overwritten at once; what it signed falls, and is liste
   const introspected = await world.as(null, "POST", "/api/v1/identity/introspect", { token });
   expect(introspected.body).toEqual({ active: false, reason: "unknown_key" });
   expect(kidOf((await mint()).token)).toBe((await slots())[0].kid);
+});
+
+it("a kid that neither a slot nor the ledger knows is refused, with the kids that they know", async () => {
+  await harness.deploy({});
+  const { token } = await mint();
+  await harness.deploy({ SIGNING_KEY_1: newSigningKey(0) });
+  const before = await audited();
+  const [{ kid: held }] = await slots();
+  const mistyped = await startSignalbox(["signing-keys", "--compromised", `${held}x`], asOwner()).ended;
+  expect([mistyped.code, mistyped.stdout]).toEqual([1, ""]);
+  expect(mistyped.stderr).toMatch(/^signalbox: \/kid: .* \(422 refused\)\n$/);
+  expect(mistyped.stderr).toContain(`${held} (SIGNING_KEY_1)`);
+  expect(mistyped.stderr).toContain(`, ${kidOf(token)}`);
+  expect(await audited()).toEqual(before);
+});
+
+it("a key that was deployed away is known by its tokens, also once they have expired", async () => {
+  await harness.deploy({});
+  const { token, jobId } = await mint();
+  await harness.deploy({ SIGNING_KEY_1: newSigningKey(0) });
+  const command = ["signing-keys", "--compromised", kidOf(token), "--json"];
+  const live = await startSignalbox(command, asOwner()).ended;
+  expect([live.code, live.stdout]).toEqual([0, expect.stringContaining(jobId)]);
+  await harness.db.prepare("UPDATE identity_ledger SET expires_at = ?").bind(Date.now()).run();
+  const expired = await startSignalbox(command, asOwner()).ended;
+  expect([expired.code, JSON.parse(expired.stdout)]).toEqual([0, { dead: 0, items: [] }]);
+});
+
+it("a compromised key that signed no token is overwritten all the same: none died", async () => {
+  await harness.deploy({ SIGNING_KEY_1: newSigningKey(0) });
+  const { code, stdout, stderr } = await rotate(["--compromised", "--json"]);
+  expect([code, JSON.parse(stdout)], stderr).toEqual([0, { dead: 0, items: [] }]);
 });
 
 it("--print writes nothing anywhere, and its key is one that the Worker takes", async () => {

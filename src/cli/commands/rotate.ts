@@ -90,7 +90,10 @@ async function buried(cli: Cli, client: Client, kid: string): Promise<Compromise
     try {
       return await client.signingKeys.compromised(kid);
     } catch (error) {
-      if (!(error instanceof ApiProblem) || error.code !== "conflict" || waited >= seenWithinSeconds) throw error;
+      if (!(error instanceof ApiProblem)) throw error;
+      // A slot held it until now: no token knows it, so none died.
+      if (error.code === "refused") return { dead: 0, items: [] };
+      if (error.code !== "conflict" || waited >= seenWithinSeconds) throw error;
       await sleep(1000, undefined, { signal: cli.signal });
     }
   }

@@ -141,6 +141,21 @@ export async function lastExpiries(db: D1Database, kids: readonly string[]): Pro
   return new Map(results.flatMap(({ kid, expires_at }) => (expires_at === null ? [] : [[kid, expires_at] as const])));
 }
 
+/** The keys that signed, by how long their tokens live, the longest first. One step down an index for each. */
+const selectKids = `
+  WITH RECURSIVE signed (kid) AS (
+    SELECT min(kid) FROM identity_ledger
+    UNION ALL
+    SELECT (SELECT min(kid) FROM identity_ledger WHERE kid > signed.kid) FROM signed WHERE signed.kid IS NOT NULL
+  )
+  SELECT kid FROM signed WHERE kid IS NOT NULL
+  ORDER BY (SELECT max(expires_at) FROM identity_ledger l WHERE l.kid = signed.kid) DESC LIMIT ?`;
+
+export async function listKids(db: D1Database, limit: number): Promise<string[]> {
+  const { results } = await db.prepare(selectKids).bind(limit).all<{ kid: string }>();
+  return results.map(({ kid }) => kid);
+}
+
 export async function countLiveMints(db: D1Database, kid: string, now: EpochMs): Promise<number> {
   const live = "SELECT count(*) AS live FROM identity_ledger WHERE kid = ? AND expires_at > ?";
   return (await db.prepare(live).bind(kid, now).first<number>("live")) ?? 0;

@@ -143,6 +143,7 @@ export function signingKeyRoutes(rotation: SigningKeyRotation): Route[] {
       answers: {
         200: { description: "what died", schema: CompromisedKeyReport },
         409: { description: "a slot still holds it", schema: Problem },
+        422: { description: "neither a slot nor the ledger knows it", schema: Problem },
       },
       handle: async ({ principal, body }) => json(200, await rotation.compromised(principal, body.kid)),
     }),

@@ -74,7 +74,7 @@ export const identityCases: Case[] = [
     "POST /api/v1/signing-keys/compromised",
     "signing_key.compromised",
     "organization",
-    200,
+    422,
     () => "/api/v1/signing-keys/compromised",
     () => ({ kid: "one that no slot holds" }),
   ),
