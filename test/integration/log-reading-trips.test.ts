@@ -91,9 +91,72 @@ describe("a page of a log", () => {
   it("costs one call of its room, however it is asked for", async () => {
     const jobId = await finishedJob([output("hi\n")]);
     await asked();
-    for (const way of ["", "?raw=true", "/event?at=0", "/line?at=1", "/search?q=hi", "/summary"]) {
+    for (const [way, call] of [
+      ["", "read"],
+      ["?raw=true", "read"],
+      ["/event?at=0", "read"],
+      ["/line?at=1", "readNear"],
+      ["/search?q=hi", "read"],
+      ["/summary", "summary"],
+    ]) {
       expect((await get(`/api/v1/logs/${jobId}${way}`)).status).toBe(200);
-      expect([way, await asked()]).toEqual([way, [way === "/summary" ? "summary" : "read"]]);
+      expect([way, await asked()]).toEqual([way, [call]]);
     }
+  });
+});
+
+describe("a part of a long log", () => {
+  const lineOf = (number: number) => `line ${number}: ${"漢".repeat(300)}\r\n`;
+  const events = Array.from({ length: 1200 }, (_, at) =>
+    output(Array.from({ length: 15 }, (_, line) => lineOf(15 * at + line + 1)).join("")),
+  );
+  /** Of the log's 17 MB: the look at what is known, and a page or two from the mark on. */
+  const few = 3;
+  const whole = Buffer.from(events.map((event) => event.output).join(""));
+
+  it("costs the first who asks one reading of the text, and everybody behind them a few calls, wherever it lies", async () => {
+    const jobId = await finishedJob(events);
+    await asked();
+    for (const [index, first] of [whole.length - 9000, 0, whole.length - 1, 7_000_000].entries()) {
+      const range = `bytes=${first}-${first + 999}`;
+      const part = await get(`/api/v1/logs/${jobId}/text`, { range });
+      expect([part.status, part.text]).toEqual([206, whole.subarray(first, first + 1000).toString()]);
+      const calls = await asked();
+      if (index === 0) expect(calls).toContain("keepText");
+      else expect(calls.length, `${range}: ${calls}`).toBeLessThanOrEqual(few);
+    }
+    const stripped = await get(`/api/v1/logs/${jobId}/text?ansi=strip`, { range: "bytes=-7" });
+    expect(stripped.text).toBe(whole.subarray(-7).toString());
+    expect((await asked()).length).toBeLessThanOrEqual(few);
+    expect((await get(`/api/v1/logs/${jobId}/line?at=17990`)).body).toMatchObject({ position: 1199, line: 17_990 });
+    expect((await asked()).length).toBeLessThanOrEqual(few);
+  });
+
+  it("is a line that the next finds near, also while the log grows", async () => {
+    await world.startJob();
+    const { jobId, logToken } = await takeJob(world, await world.agent());
+    await push(world, logToken, jobId, 0, events);
+    const text = async (at: number) => (await get(`/api/v1/logs/${jobId}/line?at=${at}`)).body.text;
+    await asked();
+    expect(await text(17_000)).toBe(`${lineOf(17_000).trimEnd()}\r`);
+    expect((await asked()).length).toBeGreaterThan(10);
+    await push(world, logToken, jobId, 1200, [output(lineOf(18_001))]);
+    for (const at of [17_001, 1, 9000]) {
+      expect(await text(at)).toBe(`${lineOf(at).trimEnd()}\r`);
+      expect((await asked()).length, `line ${at}`).toBeLessThanOrEqual(few);
+    }
+    expect(await text(18_001)).toBe(`${lineOf(18_001).trimEnd()}\r`);
+  });
+
+  it("leaves nothing in the room of a log that is deleted meanwhile", async () => {
+    const jobId = await finishedJob([output("hi\n")]);
+    const range = { range: "bytes=0-1", "x-delete-before-call": "3" };
+    const url = new URL(`/api/v1/logs/${jobId}/text`, world.harness.url);
+    const headers = { authorization: `Bearer ${world.owner}`, ...range };
+    const part = async () => (await world.harness.dispatch(url.href, { headers })).arrayBuffer();
+    await expect(part()).rejects.toThrow();
+    expect(await asked()).toContain("keepText");
+    const tables = "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_%' ESCAPE '\\'";
+    expect(await world.harness.roomRows(jobId, tables)).toEqual([]);
   });
 });

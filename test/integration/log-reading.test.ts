@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LogMatch } from "../../src/protocol/log-reading.ts";
 import { createWorld, finishJob, output, push, takeJob, type World } from "../support/api.ts";
 import { startHarness } from "../support/harness.ts";
+import { seeded } from "../unit/logs/seeded.ts";
 
 let world: World;
 
@@ -59,6 +60,46 @@ describe("a line", () => {
     for (const at of ["0", "-1", "1.5", "x", "", "9".repeat(16)]) {
       const answer = await read(jobId, "line", { at });
       expect([answer.status, answer.body.errors?.[0]?.pointer]).toEqual([400, "?at"]);
+    }
+  });
+});
+
+describe("any part of a text", () => {
+  it("is what the whole has there, with and without terminal sequences, and so is any line", async () => {
+    const { jobId, agent, add } = await runningJob();
+    const below = seeded(17);
+    const pieces = ["\u001b[31m", "\u001b[", "1m", "\u001b]0;t", "\u0007", "\n", "\r\n", "漢🦀 é", "word ", "\u009b4m"];
+    const event = () => output(Array.from({ length: below(20_000) }, () => pieces[below(pieces.length)]).join(""));
+    // Each push leaves a gap behind it, and one event is larger than a page.
+    for (let at = 0; at < 20; at++) await add(at * 40, Array.from({ length: 15 }, event));
+    await add(900, [output("x".repeat(2_000_000)), output(`${"y".repeat(1_500_000)}\n`), event()]);
+    // Marks that were found while the log grew hold for the final one.
+    await read(jobId, "line", { at: 200_000 });
+    await add(1000, Array.from({ length: 30 }, event));
+    await finishJob(world, agent, jobId);
+    const download = async (ansi: string, range?: string) => {
+      const headers = { authorization: `Bearer ${world.owner}`, ...(range === undefined ? {} : { range }) };
+      const answer = await world.harness.fetch(`/api/v1/logs/${jobId}/text?ansi=${ansi}`, { headers });
+      return Buffer.from(await answer.arrayBuffer());
+    };
+    for (const ansi of ["keep", "strip"]) {
+      const whole = await download(ansi);
+      expect(whole.length).toBeGreaterThan(4_000_000);
+      for (let trial = 0; trial < 16; trial++) {
+        const first = below(whole.length);
+        const end = Math.min(whole.length, first + 1 + below(trial % 8 === 0 ? 5_000_000 : 50_000));
+        const part = await download(ansi, `bytes=${first}-${end - 1}`);
+        expect([ansi, first, end, part.equals(whole.subarray(first, end))]).toEqual([ansi, first, end, true]);
+      }
+      expect((await download(ansi, "bytes=-1")).equals(whole.subarray(-1))).toBe(true);
+    }
+    const lines = (await download("keep")).toString().split("\n");
+    for (let trial = 0; trial < 24; trial++) {
+      const at = trial < 5 ? lines.length - trial : 1 + below(lines.length);
+      const { status, body } = await read(jobId, "line", { at });
+      const text = lines[at - 1] ?? "";
+      if (at === lines.length && text === "") expect(status).toBe(404);
+      else expect([at, body.text]).toEqual([at, text.slice(0, 65_536)]);
     }
   });
 });

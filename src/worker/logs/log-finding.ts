@@ -1,10 +1,8 @@
-/** Lines and matches in a job's log, read from its room page by page. */
+/** Matches in a job's log, read from its room page by page. */
 import { limits } from "../../protocol/limits.ts";
-import type { LogLine, LogMatches } from "../../protocol/log-reading.ts";
-import { LineFinder } from "./log-lines.ts";
+import type { LogMatches } from "../../protocol/log-reading.ts";
 import type { LogReader } from "./log-reader.ts";
 import { encodePlace, type SearchPlace, searchPage, type Wanted } from "./log-search.ts";
-import { pagesOf } from "./log-text.ts";
 import { textsOf } from "./plain-read.ts";
 
 /** Parsed at once: several times as much is held while it is. */
@@ -12,22 +10,6 @@ const pageBytes = 1024 * 1024;
 
 /** Reads whatever comes first: so many bytes, or so many pages, of which gaps make small ones. */
 const pagesMax = 64;
-
-/** Line `number`, from 1; null where the log has no such line, yet or ever. */
-export async function findLine(log: LogReader, number: number): Promise<LogLine | null> {
-  const finder = new LineFinder(number);
-  let position = 0;
-  let isFinal = false;
-  for await (const page of pagesOf(log, 0, pageBytes)) {
-    for (const [index, text] of textsOf(page).entries()) {
-      const found = finder.take(position + index, text);
-      if (found !== null) return found;
-    }
-    position = page.next;
-    isFinal = page.isFinal;
-  }
-  return finder.rest(isFinal);
-}
 
 /** Matches from a place on, of a bounded stretch. Null for a place that the log does not have. */
 export async function searchLog(log: LogReader, wanted: Wanted, start: SearchPlace): Promise<LogMatches | null> {

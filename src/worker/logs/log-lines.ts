@@ -5,12 +5,14 @@ import type { LogLine } from "../../protocol/log-reading.ts";
 export class LineFinder {
   readonly #wanted: number;
   /** The line that comes next, or the one begun; from 1. */
-  #line = 1;
+  #line: number;
   #position: number | null = null;
   #text = "";
 
-  constructor(wanted: number) {
+  /** `linesBefore` the text that is given. */
+  constructor(wanted: number, linesBefore = 0) {
     this.#wanted = wanted;
+    this.#line = linesBefore + 1;
   }
 
   /** The text of the next event. Answers the line once it is whole, or as much of it as is told. */

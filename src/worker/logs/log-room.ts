@@ -18,10 +18,11 @@ import { LogStore } from "./log-store.ts";
 import { type Matcher, maskMark } from "./mask.ts";
 import { isHiding } from "./mask-stream.ts";
 import { Masking } from "./masking.ts";
-import { type EventsPage, readPage } from "./page.ts";
+import type { EventsPage } from "./page.ts";
 import type { LogRoomPorts } from "./ports.ts";
 import { jobTaking, type Push, planPush } from "./push.ts";
 import { readBounded } from "./push-body.ts";
+import { type FinalText, type FoundText, type MarkedPage, RoomReading, type TextPlace } from "./room-reading.ts";
 import type { ArmedJob, RoomState } from "./room-state.ts";
 import { Viewers } from "./viewers.ts";
 
@@ -53,12 +54,14 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
   readonly #masking: Masking;
   readonly #viewers: Viewers;
   readonly #keeping: LogKeeping;
+  readonly #reading: RoomReading;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new LogStore(ctx.storage);
     this.#masking = new Masking(this.#store);
     this.#keeping = new LogKeeping(this.#store, ctx.storage, () => this.ports);
+    this.#reading = new RoomReading(this.#store, ctx.storage);
     this.#viewers = new Viewers(ctx, this.#store, {
       clock: () => this.ports.clock(),
       sha256: () => this.#keeping.life()?.sha256,
@@ -129,12 +132,21 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
   }
 
   async read(range: { from: number; maxBytes: number }): Promise<EventsPage> {
-    const { head, lastSeq, result } = this.#store.state();
-    return readPage(
-      (seq) => this.#store.record(seq),
-      { lastSeq, isFinal: result !== null },
-      { from: Math.min(range.from, head), bytesMax: range.maxBytes },
-    );
+    return this.#reading.page(range);
+  }
+
+  /** A page from a place on that is known to lie before the one that is asked for. */
+  async readNear(place: TextPlace, maxBytes: number): Promise<MarkedPage> {
+    return this.#reading.pageNear(place, maxBytes);
+  }
+
+  async finalText(): Promise<FinalText | null> {
+    return this.#reading.finalText();
+  }
+
+  /** For who reads next. The edge, which reads the text, is believed. */
+  async keepText(found: FoundText): Promise<void> {
+    this.#reading.keep(found);
   }
 
   /** How long the log is, and what it is once it is final. */

@@ -51,9 +51,9 @@ const tables = `
   );
 `;
 
-/** Whether anything was ever written to the room. */
-export function hasTables(storage: DurableObjectStorage): boolean {
-  return storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'room'").toArray().length > 0;
+/** Whether anything was ever written to the room, or to this table of it. */
+export function hasTables(storage: DurableObjectStorage, name = "room"): boolean {
+  return storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", name).toArray().length > 0;
 }
 
 /** Those that are missing. */

@@ -1,9 +1,9 @@
 /** A log as text or as it is stored, streamed a page at a time: whatever its length, no more than a page is held. */
-
 import type { ByteRange } from "../lib/byte-range.ts";
 import { utf8 } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
 import type { LogReader } from "./log-reader.ts";
+import type { EventsPage } from "./page.ts";
 import { pageAsText } from "./plain-read.ts";
 import { createAnsiStripper } from "./strip-ansi.ts";
 
@@ -12,28 +12,40 @@ export const pageBytes = 4 * 1024 * 1024;
 
 export type Ansi = "keep" | "strip";
 
+interface Start {
+  readonly from?: number;
+  /** The page at `from`, where it was read already. */
+  readonly first?: EventsPage;
+}
+
 /**
  * The log's pages from a position on, up to where the log stood when its end was reached.
  * @throws Fault `log_deleted` where that came between: a reader must not take a part, or nothing, for the whole.
  */
-export async function* pagesOf(log: LogReader, from: number, maxBytes = pageBytes) {
-  for (let position = from, isFirst = true; ; isFirst = false) {
-    const page = await log.read({ from: position, maxBytes });
-    if (!isFirst && page.next < position) throw new Fault("log_deleted", "the log was deleted while it was read");
+export async function* pagesOf(
+  log: LogReader,
+  { from = 0, first }: Start = {},
+  maxBytes = pageBytes,
+): AsyncGenerator<EventsPage, void> {
+  let position = from;
+  let page = first ?? (await log.read({ from, maxBytes }));
+  for (;;) {
     yield page;
     // A page without events that goes on further down is a gap: the log goes on behind it.
     if (page.isFinal || page.next <= position) return;
     position = page.next;
+    page = await log.read({ from: position, maxBytes });
+    if (page.next < position) throw new Fault("log_deleted", "the log was deleted while it was read");
   }
 }
 
 /** Pieces of the text from a position on. */
 export async function* textPieces(
   log: LogReader,
-  { from = 0, ansi = "keep" as Ansi } = {},
+  { ansi = "keep", ...start }: Start & { readonly ansi?: Ansi } = {},
 ): AsyncGenerator<Uint8Array, void> {
   const shown = ansi === "strip" ? createAnsiStripper() : (text: string) => text;
-  for await (const page of pagesOf(log, from)) {
+  for await (const page of pagesOf(log, start)) {
     const text = shown(pageAsText(page));
     if (text !== "") yield utf8(text);
   }
@@ -41,19 +53,7 @@ export async function* textPieces(
 
 /** The stored events, in the very bytes that their digest was made of. */
 export async function* eventPieces(log: LogReader): AsyncGenerator<Uint8Array, void> {
-  for await (const { events } of pagesOf(log, 0)) if (events.length > 0) yield events;
-}
-
-/** How many events a final log has; null where it is not final yet. */
-export async function finalPosition(log: LogReader): Promise<number | null> {
-  const { next, isFinal } = await log.read({ from: Number.MAX_SAFE_INTEGER, maxBytes: 1 });
-  return isFinal ? next : null;
-}
-
-export async function totalBytes(pieces: AsyncIterable<Uint8Array>): Promise<number> {
-  let total = 0;
-  for await (const piece of pieces) total += piece.length;
-  return total;
+  for await (const { events } of pagesOf(log)) if (events.length > 0) yield events;
 }
 
 /** The bytes of a range; nothing is asked for behind its end. */

@@ -7,18 +7,19 @@ import type { Project } from "../../protocol/projects.ts";
 import { isKnown, rangeFor } from "../http/conditional.ts";
 import { json } from "../http/reply.ts";
 import { type Answer, type Route, route } from "../http/route.ts";
-import { readByteRange } from "../lib/byte-range.ts";
+import { type ByteRange, readByteRange } from "../lib/byte-range.ts";
 import { fromHex, toBase64 } from "../lib/bytes.ts";
 import { Fault, notFound } from "../lib/fault.ts";
 import { toTimestamp } from "../lib/time.ts";
 import type { LogRooms } from "./log-access.ts";
-import { findLine, searchLog } from "./log-finding.ts";
+import { searchLog } from "./log-finding.ts";
 import { deletionDue } from "./log-life.ts";
 import { openLog } from "./log-reader.ts";
 import { decodePlace, searchStart } from "./log-search.ts";
-import { asStream, begun, eventPieces, finalPosition, pageBytes, textPieces, totalBytes, within } from "./log-text.ts";
+import { asStream, begun, eventPieces, pageBytes, textPieces, within } from "./log-text.ts";
 import { eventAsJson, pageAsJson } from "./plain-read.ts";
 import type { ReadableJobs } from "./readable.ts";
+import { bytesOf, findLine, readLength, textPart } from "./text-parts.ts";
 
 const Position = z.string().regex(/^\d{1,15}$/, "must be a position");
 
@@ -109,14 +110,14 @@ function textRoute<Env>(ports: LogReadingPorts<Env>): Route {
     answers: downloadAnswers("text/plain", "the text"),
     async handle({ principal, request, params: { job_id: id }, query: { ansi } }) {
       const log = await openLog(ports, principal, id);
-      const position = await finalPosition(log);
+      const final = await log.finalText();
       const pieces = () => textPieces(log, { ansi });
       const headers = downloadHeaders("text/plain", `job-${id}.log`);
       // A log that grows is another one at each read.
-      if (position === null) return new Response(asStream(pieces()), { headers });
-      // Its size as text is known by counting alone.
-      const total = () => totalBytes(pieces());
-      return finalDownload(request, { pieces, total }, { ...headers, etag: `"${id}.${position}.${ansi}"` });
+      if (final === null) return new Response(asStream(pieces()), { headers });
+      const total = async () => bytesOf(final.length ?? (await readLength(log)), ansi);
+      const part = (range: ByteRange) => textPart(log, ansi, range);
+      return finalDownload(request, { pieces, total, part }, { ...headers, etag: `"${id}.${final.position}.${ansi}"` });
     },
   });
 }
@@ -138,7 +139,8 @@ function eventsRoute<Env>(ports: LogReadingPorts<Env>): Route {
       // RFC 9530: of the whole, whatever part of it is sent.
       const digest = { "repr-digest": `sha-256=:${toBase64(fromHex(sha256))}:` };
       const total = async () => bytes;
-      return finalDownload(request, { pieces, total }, { ...headers, ...digest, etag: `"${sha256}"` });
+      const part = (range: ByteRange) => within(pieces(), range);
+      return finalDownload(request, { pieces, total, part }, { ...headers, ...digest, etag: `"${sha256}"` });
     },
   });
 }
@@ -209,12 +211,13 @@ const gone = { 410: { description: "the log was deleted (`log_deleted`)", schema
 interface Download {
   readonly pieces: () => AsyncGenerator<Uint8Array, void>;
   readonly total: () => Promise<number>;
+  readonly part: (range: ByteRange) => AsyncGenerator<Uint8Array, void>;
 }
 
 /** A final log never changes, so its parts may be asked for one by one. */
 async function finalDownload(
   request: Request,
-  { pieces, total }: Download,
+  { pieces, total, part }: Download,
   own: Record<string, string> & { readonly etag: string },
 ): Promise<Response> {
   const headers = { ...own, "accept-ranges": "bytes", "cache-control": "private, no-cache" };
@@ -229,7 +232,7 @@ async function finalDownload(
   }
   const { first, end } = range;
   const partial = { ...headers, "content-range": `bytes ${first}-${end - 1}/${bytes}` };
-  return new Response(asStream(within(pieces(), range)), { status: 206, headers: partial });
+  return new Response(asStream(part(range)), { status: 206, headers: partial });
 }
 
 function downloadHeaders(contentType: string, fileName: string): Record<string, string> {
