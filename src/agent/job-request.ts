@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { EnvName } from "../protocol/names.ts";
+import { misfitLine, parse } from "../protocol/parse.ts";
 import type { LogTarget } from "./log-pusher.ts";
 
 export interface JobCommand {
@@ -85,10 +86,11 @@ const Request = z.object({
 });
 
 export function readJobRequest(body: unknown): ReadJob {
-  const parsed = Request.safeParse(body);
+  const parsed = parse(Request, body);
   if (!parsed.success) {
     const logger = z.object({ logger: Logger }).safeParse(body);
-    return { ok: false, reason: reasonOf(parsed.error), logger: logger.success ? logger.data.logger : null };
+    const reason = parsed.misfits.map((misfit) => misfitLine(misfit, "the job request")).join("; ");
+    return { ok: false, reason, logger: logger.success ? logger.data.logger : null };
   }
   const request = parsed.data;
   return {
@@ -111,8 +113,4 @@ function list<Item extends z.ZodType>(item: Item) {
     .array(item)
     .nullish()
     .transform((items) => items ?? []);
-}
-
-function reasonOf(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join(".") || "the job request"}: ${issue.message}`).join("; ");
 }

@@ -28,17 +28,25 @@ export const PolicyText = z
   );
 
 /** A whole ref, or all refs under a prefix: `refs/heads/release/**`. Clouds cannot say more than these two exactly. */
-const TrustedRef = z.union([
-  GitRef,
-  text
-    .max(limits.refBytes)
-    .regex(/^refs\/(heads|tags|pull)\/.*\*\*$/, "must be a full ref, or a prefix that ends in /**")
-    .refine((pattern) => pattern.endsWith("/**"), "must end in /**: a prefix that ends within a name fits look-alikes")
-    .refine(
-      (pattern) => GitRef.safeParse(`${pattern.slice(0, -2)}x`).success,
-      "must be a prefix that a git ref can have",
-    ),
-]);
+const trustedRefs = "must be a full ref such as refs/heads/main, or a prefix that ends in /**";
+const TrustedRef = z.union(
+  [
+    GitRef,
+    text
+      .max(limits.refBytes)
+      .regex(/^refs\/(heads|tags|pull)\/.*\*\*$/, trustedRefs)
+      .refine((prefix) => prefix.endsWith("/**"), "must end in /**: a prefix that ends within a name fits look-alikes")
+      .refine(
+        (prefix) => GitRef.safeParse(`${prefix.slice(0, -2)}x`).success,
+        "must be a prefix that a git ref can have",
+      ),
+  ],
+  {
+    // What ends as a prefix is meant as one, and is told what is wrong with it.
+    error: ({ input, errors }) =>
+      typeof input === "string" && input.endsWith("**") ? errors[1]?.[0]?.message : trustedRefs,
+  },
+);
 
 /**
  * What the cloud calls things. Each has a placeholder in capitals where it is left out. They go into shell commands:
@@ -181,21 +189,24 @@ export type TokenClaims = z.infer<typeof TokenClaims>;
 export const TrustExplainRequest = z.strictObject({
   cloud: TrustCloud,
   policy: PolicyText,
-  token: z.union([
-    z.strictObject({ jwt: text.min(1).max(20_000) }),
-    z.strictObject({
-      job_id: Id,
-      audience: Audience.optional(),
-      subject: SubjectForm.optional(),
-      jti: text.min(1).max(64).optional(),
-    }),
-    z.strictObject({
-      project_id: Id,
-      ref: GitRef,
-      audience: Audience.optional(),
-      subject: SubjectForm.optional(),
-      aws_session_tags: z.array(AwsTagClaim).max(50).optional(),
-    }),
-  ]),
+  token: z.union(
+    [
+      z.strictObject({ jwt: text.min(1).max(20_000) }),
+      z.strictObject({
+        job_id: Id,
+        audience: Audience.optional(),
+        subject: SubjectForm.optional(),
+        jti: text.min(1).max(64).optional(),
+      }),
+      z.strictObject({
+        project_id: Id,
+        ref: GitRef,
+        audience: Audience.optional(),
+        subject: SubjectForm.optional(),
+        aws_session_tags: z.array(AwsTagClaim).max(50).optional(),
+      }),
+    ],
+    "must be an object that holds jwt, or job_id, or project_id and ref",
+  ),
 });
 export type TrustExplainRequest = z.infer<typeof TrustExplainRequest>;

@@ -1,8 +1,8 @@
 /** YAML as clouds' tools take it, and JSON with it, with the place of what is wrong. */
 import { type Document, isNode, isScalar, Lexer, Parser, parseDocument, visit } from "yaml";
 import type * as z from "zod";
+import { parse } from "../protocol/parse.ts";
 import { depthMax, PolicyError, placeOf, tooDeep } from "./policy-error.ts";
-import { shapeError } from "./shape-error.ts";
 
 /** Each is looked for through the document, and its value may be as large as that. */
 const aliasesMax = 100;
@@ -17,10 +17,10 @@ export function parseYamlText<Schema extends z.ZodType>(text: string, schema: Sc
  * @throws PolicyError naming the path of a field that does not fit.
  */
 export function fitting<Schema extends z.ZodType>(schema: Schema, value: unknown, at = ""): z.output<Schema> {
-  const parsed = schema.safeParse(value);
+  const parsed = parse(schema, value);
   if (parsed.success) return parsed.data;
-  const { path, message } = shapeError(parsed.error);
-  throw new PolicyError([...(at === "" ? [] : [at]), ...path.map(String)].join("."), message);
+  const [{ path, detail }] = parsed.misfits;
+  throw new PolicyError([...(at === "" ? [] : [at]), ...path.map(String)].join("."), detail);
 }
 
 /** @throws PolicyError naming line and column. */

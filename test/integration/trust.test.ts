@@ -156,6 +156,15 @@ it("a policy that does not parse is refused by its field: where and why", async 
   }
 });
 
+it("a token that is given as none of its forms, or a ref that cannot be trusted, is refused by its field: what it may be", async () => {
+  const { body: explained } = await ask("explain", { cloud: "aws", policy: "{}", token: { job: "x" } });
+  const forms = "must be an object that holds jwt, or job_id, or project_id and ref";
+  expect(explained.errors).toEqual([{ pointer: "/token", detail: forms }]);
+  const { body: generated } = await ask("generate", { cloud: "aws", project_id: world.projectId, refs: ["main"] });
+  const refs = "must be a full ref such as refs/heads/main, or a prefix that ends in /**";
+  expect(generated.errors).toEqual([{ pointer: "/refs/0", detail: refs }]);
+});
+
 it("a policy of more than 64 KiB, and one that is empty, are refused by their field", async () => {
   for (const policy of [" ".repeat(65_537), ""]) {
     const { status, body } = await ask("lint", { cloud: "vault", policy });

@@ -1,7 +1,7 @@
 /** What a job does, put together from the command line and from a file. */
 import { readFile, stat } from "node:fs/promises";
-import * as z from "zod";
 import { JobSpec } from "../../protocol/jobs.ts";
+import { misfitLine, parse } from "../../protocol/parse.ts";
 import { type Cli, messageOf, readJson, readSecret } from "../context.ts";
 import { UsageError } from "../exit.ts";
 import type { Pair } from "../options.ts";
@@ -26,9 +26,10 @@ export async function jobSpecOf(cli: Cli, words: readonly string[], options: Spe
     files: [...listOf(base.files), ...(await Promise.all((options.file ?? []).map(fileOf)))],
   };
   if (spec.commands.length === 0) throw new UsageError("no command: give one after --, with --command, or in --spec");
-  const parsed = JobSpec.safeParse(spec);
-  if (!parsed.success) throw new UsageError(`not a job specification:\n${z.prettifyError(parsed.error)}`);
-  return parsed.data;
+  const parsed = parse(JobSpec, spec);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.misfits.map((misfit) => `  ${misfitLine(misfit, "the whole")}`);
+  throw new UsageError(`not a job specification:\n${lines.join("\n")}`);
 }
 
 /** One word is shell text as it stands; several are one command, each word kept whole. */

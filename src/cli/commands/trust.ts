@@ -1,6 +1,7 @@
 /** `signalbox trust`: cloud trust policies, written, checked and explained. Lint and explain need no server. */
 import { type Command, Option } from "commander";
 import { OrganizationSettings } from "../../protocol/accounts.ts";
+import { parse } from "../../protocol/parse.ts";
 import { type GeneratedTrust, TrustCloud, TrustOptions, TrustTarget } from "../../protocol/trust.ts";
 import type { TrustedProject } from "../../trust/subject.ts";
 import { generateTrust, lintTrust } from "../../trust/trust.ts";
@@ -72,7 +73,7 @@ function addGenerate(trust: Command, cli: Cli): void {
 
 async function generateAsked(cli: Cli, given: GenerateOptions): Promise<GeneratedTrust> {
   const { account, principal, pool, provider, scope } = given;
-  const parsed = TrustOptions.safeParse({
+  const parsed = parse(TrustOptions, {
     refs: given.ref,
     ...(given.audience !== undefined && { audience: given.audience }),
     names: Object.fromEntries(
@@ -81,8 +82,7 @@ async function generateAsked(cli: Cli, given: GenerateOptions): Promise<Generate
     session_tags: given.sessionTags ?? false,
   });
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new UsageError(`${issue?.path.join(".") ?? ""}: ${issue?.message ?? "does not fit"}`);
+    throw new UsageError(parsed.misfits.map(({ path, detail }) => `${optionOf(path, given)}: ${detail}`).join("\n"));
   }
   const offline = offlineProject(given);
   if (offline !== null) return readable(() => generateTrust(given.cloud, offline, parsed.data));
@@ -91,6 +91,12 @@ async function generateAsked(cli: Cli, given: GenerateOptions): Promise<Generate
   const { client } = await connect(cli);
   const project = await findProject(client, given.project);
   return await client.trust.generate({ cloud: given.cloud, project_id: project.id, ...parsed.data });
+}
+
+/** What was written on the command line for a field of the request. */
+function optionOf([field, at]: readonly PropertyKey[], { ref }: GenerateOptions): string {
+  if (field === "refs") return typeof at === "number" ? `--ref ${ref[at]}` : "--ref";
+  return `--${String(field === "names" ? at : field)}`;
 }
 
 function offlineProject(given: GenerateOptions): TrustedProject | null {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type * as z from "zod";
 import { AccessKeyCreate } from "../../protocol/access-keys.ts";
+import { parse } from "../../protocol/parse.ts";
 import { openSecret, type SourceCipherKey } from "./open-secret.ts";
 import type { Source, SourceKey } from "./rows.ts";
 
@@ -80,9 +81,8 @@ function planKey(source: Source, row: SourceKey, choices: Choices, taken: Readon
   const opened = openSecret(row, choices.keys);
   if (typeof opened === "string") return left(opened);
   const id = keyId(choices.sourceId, project, row.projectId, row.id);
-  const body = AccessKeyCreate.safeParse({ id, name: shown.name, secret: opened.secret });
-  if (!body.success)
-    return left(body.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("; "));
+  const body = parse(AccessKeyCreate, { id, name: shown.name, secret: opened.secret });
+  if (!body.success) return left(body.misfits.map(({ path, detail }) => `${path.join(".")} ${detail}`).join("; "));
   return { ...shown, unencrypted: opened.unencrypted, body: { ...body.data, id }, problem: null };
 }
 

@@ -3,9 +3,9 @@
  * alone, or what `aws iam get-role` prints around it.
  */
 import * as z from "zod";
+import { parse } from "../../protocol/parse.ts";
 import { parseJsonText } from "../json-text.ts";
 import { PolicyError } from "../policy-error.ts";
-import { shapeError } from "../shape-error.ts";
 
 const oneOrMore = <Item extends z.ZodType>(item: Item) =>
   z.union([item, z.array(item)]).transform((value) => (Array.isArray(value) ? value : [value]) as z.output<Item>[]);
@@ -41,10 +41,10 @@ export interface AwsCondition {
 /** @throws PolicyError where it is no JSON, or no trust policy. */
 export function parseAwsPolicy(text: string): AwsPolicy {
   const document = unwrapped(parseJsonText(text));
-  const parsed = Policy.safeParse(document);
+  const parsed = parse(Policy, document);
   if (parsed.success) return parsed.data;
-  const { path, message } = shapeError(parsed.error);
-  throw new PolicyError(pathOf(path), message);
+  const [{ path, detail }] = parsed.misfits;
+  throw new PolicyError(pathOf(path), detail);
 }
 
 export function conditionsOf(statement: AwsStatement, index: number): AwsCondition[] {

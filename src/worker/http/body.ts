@@ -1,5 +1,6 @@
 /** Request bodies: bytes are counted as they are read, whatever Content-Length says or leaves out. */
 import type * as z from "zod";
+import { parse } from "../../protocol/parse.ts";
 import { type Bytes, concat, fromUtf8Strict } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
 import { fieldProblems } from "./field-problems.ts";
@@ -27,9 +28,9 @@ export async function readJson<Schema extends z.ZodType>(
   bytesMax: number,
   notJson: NotJson = "invalid_request",
 ): Promise<z.output<Schema>> {
-  const parsed = schema.safeParse(parseJson(await readBody(request, bytesMax), notJson));
+  const parsed = parse(schema, parseJson(await readBody(request, bytesMax), notJson));
   if (parsed.success) return parsed.data;
-  throw new Fault("invalid_request", "the body does not fit", { errors: fieldProblems(parsed.error, "/") });
+  throw new Fault("invalid_request", "the body does not fit", { errors: fieldProblems(parsed.misfits, "/") });
 }
 
 function parseJson(bytes: Bytes, notJson: NotJson): unknown {

@@ -6,6 +6,7 @@ import type { IRequestStrict } from "itty-router";
 import type * as z from "zod";
 import { Id } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { parse } from "../../protocol/parse.ts";
 import type { Person } from "../../protocol/principal.ts";
 import type { FieldProblem } from "../../protocol/problem.ts";
 import { Fault, notFound } from "../lib/fault.ts";
@@ -150,9 +151,9 @@ function readQuery(schema: z.ZodObject, request: Request): unknown {
   if (repeated.length > 0) {
     throw unfitQuery(repeated.map((name) => ({ pointer: `?${name}`, detail: "is given more than once" })));
   }
-  const parsed = schema.safeParse(Object.fromEntries(asked));
+  const parsed = parse(schema, Object.fromEntries(asked));
   if (parsed.success) return parsed.data;
-  throw unfitQuery(fieldProblems(parsed.error, "?"));
+  throw unfitQuery(fieldProblems(parsed.misfits, "?"));
 }
 
 function unfitQuery(errors: readonly FieldProblem[]): Fault {

@@ -41,9 +41,13 @@ describe("trust generate", () => {
 
   test.each([
     [["--only", "nope"], "trust-policy.json"],
-    [["--ref", "refs/heads/main*"], "refs.1"],
-    [["--principal", "a b"], "names.principal"],
-    [["--audience", "a b"], "audience"],
+    [
+      ["--ref", "refs/heads/main*"],
+      "--ref refs/heads/main*: must be a full ref such as refs/heads/main, or a prefix that ends in /**",
+    ],
+    [["--ref", "refs/heads/v**"], "--ref refs/heads/v**: must end in /**: a prefix that ends within a name"],
+    [["--principal", "a b"], "--principal: must be letters"],
+    [["--audience", "a b"], "--audience: must be printable"],
   ])("refuses %s, and says what fits", async (more, words) => {
     const { code, stderr } = await generate(...offline, ...more);
     expect([code, stderr]).toEqual([2, expect.stringContaining(words)]);

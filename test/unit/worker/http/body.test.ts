@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { Page } from "../../../../src/protocol/list.ts";
+import { parse } from "../../../../src/protocol/parse.ts";
 import { readBody, readJson } from "../../../../src/worker/http/body.ts";
 import { fieldProblems } from "../../../../src/worker/http/field-problems.ts";
 import { faultOf } from "../fixtures.ts";
@@ -119,9 +120,9 @@ describe("a JSON body", () => {
 
 describe("field pointers", () => {
   const pointersOf = (schema: z.ZodType, value: unknown, prefix: "/" | "?" = "/") => {
-    const parsed = schema.safeParse(value);
+    const parsed = parse(schema, value);
     if (parsed.success) throw new Error("it fits");
-    return fieldProblems(parsed.error, prefix).map(({ pointer }) => pointer);
+    return fieldProblems(parsed.misfits, prefix).map(({ pointer }) => pointer);
   };
 
   test.each([
