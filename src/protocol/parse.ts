@@ -37,6 +37,7 @@ function misfitsOf(issue: Issue): Misfit[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({ path: [...path, key], detail: "is not known here" }));
   }
+  if (issue.code === "invalid_key") return [{ path, detail: `its name ${issue.issues[0]?.message ?? "does not fit"}` }];
   if (issue.code !== "invalid_union") return [{ path, detail }];
   const within = nearest(issue.errors)?.flatMap(misfitsOf);
   return within?.map((misfit) => ({ ...misfit, path: [...path, ...misfit.path] })) ?? [{ path, detail }];
@@ -68,6 +69,10 @@ function wanted(issue: RawIssue): string | undefined {
       return `be ${either(issue.values.map((value) => JSON.stringify(value)))}`;
     case "invalid_format":
       return formats[issue.format];
+    case "too_small":
+      return bound(issue, issue.minimum, { inclusive: "at least", exclusive: "more than" });
+    case "too_big":
+      return bound(issue, issue.maximum, { inclusive: "at most", exclusive: "less than" });
     case "invalid_union":
       return wantedOfForms(issue);
     default:
@@ -81,6 +86,19 @@ function wantedOfForms({ errors, options }: { errors: readonly Issue[][]; option
   const beings = forms.filter((form) => form.startsWith("be ")).map((form) => form.slice(3));
   return beings.length === 0 ? undefined : `be ${either([...new Set(beings)])}`;
 }
+
+/** `have at least 1 character` of what has a length, `be at least 1` of a number. */
+function bound(
+  { origin, exact, inclusive }: { origin: string; exact?: boolean; inclusive?: boolean },
+  limit: number | bigint,
+  words: { inclusive: string; exclusive: string },
+): string {
+  const unit = units[origin];
+  const most = `${exact ? "exactly" : inclusive === false ? words.exclusive : words.inclusive} ${limit}`;
+  return unit === undefined ? `be ${most}` : `have ${most} ${unit}${Number(limit) === 1 ? "" : "s"}`;
+}
+
+const units: Readonly<Record<string, string>> = { string: "character", array: "item" };
 
 const kinds: Readonly<Record<string, string>> = {
   string: "text",

@@ -28,7 +28,7 @@ const LineNumber = z.string().regex(/^[1-9]\d{0,14}$/, "must be the number of a 
 const SearchText = z
   .string()
   .min(1, "must not be empty")
-  .max(limits.logSearchChars, `must have at most ${limits.logSearchChars} characters`)
+  .max(limits.logSearchChars)
   .refine((text) => !text.includes("\n"), "must lie on one line");
 
 /** Each unit that is held back may lie in an event of its own. */

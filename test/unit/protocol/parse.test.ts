@@ -40,6 +40,30 @@ describe("a value of another kind", () => {
   });
 });
 
+describe("a value beyond a bound", () => {
+  test.each<[z.ZodType, unknown, string]>([
+    [z.string().min(1), "", "must have at least 1 character"],
+    [z.string().max(64), "x".repeat(65), "must have at most 64 characters"],
+    [z.string().length(2), "x", "must have exactly 2 characters"],
+    [z.array(z.int()).min(1), [], "must have at least 1 item"],
+    [z.array(z.int()).max(2), [1, 2, 3], "must have at most 2 items"],
+    [z.int().min(1), 0, "must be at least 1"],
+    [z.int().max(1000), 1001, "must be at most 1000"],
+    [z.int().positive(), 0, "must be more than 0"],
+    [z.number().lt(1), 1, "must be less than 1"],
+    [Page.shape.limit, "0", "must be at least 1"],
+    [z.string().min(1, "is empty"), "", "is empty"],
+    [z.union([z.literal("all"), z.array(z.string()).min(1)]), [], "must have at least 1 item"],
+  ])("%#: is told the bound", (schema, value, words) => expect(one(schema, value)).toBe(words));
+});
+
+test("a name that a record may not have is refused by where it stands", () => {
+  expect(misfitsOf(z.partialRecord(z.enum(["a", "b"]), z.string()), { c: "x" })).toEqual(["c: is not known here"]);
+  expect(misfitsOf(z.record(z.string().max(2), z.string()), { long: "x" })).toEqual([
+    "long: its name must have at most 2 characters",
+  ]);
+});
+
 test("what is missing is said to be, and what it must be", () => {
   const schema = z.object({ name: z.string(), kind: z.enum(["a", "b", "c"]), to: z.union([z.string(), z.null()]) });
   expect(misfitsOf(schema, {})).toEqual([

@@ -90,6 +90,16 @@ describe("a JSON body", () => {
     expect(fault.cause).toBeUndefined();
   });
 
+  test("that is too long or too short is told the bound in plain words", async () => {
+    const Bounded = z.object({ name: z.string().min(1), ids: z.array(z.int()).max(1), limit: z.int().min(1) });
+    const fault = await faultOf(() => readJson(post('{"name":"","ids":[1,2],"limit":0}'), Bounded, 1000));
+    expect(fault.errors).toEqual([
+      { pointer: "/name", detail: "must have at least 1 character" },
+      { pointer: "/ids", detail: "must have at most 1 item" },
+      { pointer: "/limit", detail: "must be at least 1" },
+    ]);
+  });
+
   test("that does not fit names each field and quotes no value", async () => {
     const fault = await faultOf(() => read('{"name":["s3cret"],"inner":{"n":"s3cret"}}'));
     expect(fault.errors.map(({ pointer }) => pointer)).toEqual(["/name", "/inner/n"]);
