@@ -31,6 +31,7 @@ import { enforceDeadlines } from "./jobs/deadlines.ts";
 import type { FeedPorts } from "./jobs/feed.ts";
 import { createFeed, type Feed } from "./jobs/feed-access.ts";
 import { feedPageItems } from "./jobs/feed-reader.ts";
+import { watchFeed } from "./jobs/feed-watch-store.ts";
 import { createJobChanges, type JobChanges } from "./jobs/job-changes.ts";
 import { createJobs, type Jobs } from "./jobs/jobs.ts";
 import { markLogDeleted } from "./jobs/jobs-store.ts";
@@ -191,9 +192,10 @@ function createAdmission(
 
 /** What a log room needs of the house. */
 export function logRoomPorts(env: Env, inBackground: InBackground): LogRoomPorts {
-  const feed = createFeed(env.FEED, inBackground, systemClock);
   const settings = readSettings(env);
   const deadlines = {
+    db: env.DB,
+    changed: createFeed(env.FEED, inBackground, systemClock).wake,
     agentLostSeconds: settings.agent_lost_seconds,
     queueLimitSeconds: settings.queue_limit_seconds,
   };
@@ -205,12 +207,7 @@ export function logRoomPorts(env: Env, inBackground: InBackground): LogRoomPorts
     logDeleted: (jobId, deletion) => markLogDeleted(env.DB, jobId, deletion),
     openMasks: async (sealed, context) => openHeld((await readConfig(env)).sealing, sealed, context),
     whoMayWatch: (jobId, principalIds, now) => whoMayWatch(env.DB, jobId, principalIds, now),
-    async enforceDeadlines(jobId, now) {
-      const verdict = await enforceDeadlines(env.DB, jobId, now, deadlines);
-      // Whatever it decided it may have changed the state: to `stopping`, too.
-      feed.wake();
-      return verdict;
-    },
+    enforceDeadlines: (jobId, now) => enforceDeadlines(deadlines, jobId, now),
   };
 }
 
@@ -221,6 +218,7 @@ export function feedPorts(env: Env): FeedPorts {
     clock: systemClock,
     readers,
     changes: (person, after) => list(person, { after, limit: feedPageItems }),
+    watched: (until) => watchFeed(env.DB, until),
   };
 }
 

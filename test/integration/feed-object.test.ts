@@ -22,7 +22,7 @@ afterEach(async () => {
   await call("plant", { forwardMs: 0, barred: [], changes: 0 });
 });
 
-async function call(name: "plant" | "ring" | "wake" | "heard", body: object = {}): Promise<string> {
+async function call(name: "plant" | "ring" | "wake" | "heard" | "asked", body: object = {}): Promise<string> {
   const response = await fetch(new URL(`/${name}`, base).href, { method: "POST", body: JSON.stringify(body) });
   expect(response.status).toBe(200);
   return response.text();
@@ -75,6 +75,31 @@ it("cuts off who may read no more at the next look, though no job changes", asyn
   await call("ring");
   expect(await revoked.closed).toBe(closeCodes.gone);
   expect(reader.isOpen()).toBe(true);
+});
+
+it("lets changes wake it before it reads for somebody new, and for as long as somebody is there", async () => {
+  const asked = async (): Promise<string[]> => JSON.parse(await call("asked"));
+  const minutes = (count: number) => call("plant", { changes: 3, forwardMs: count * 60_000 });
+  await minutes(60);
+  await asked();
+  const reader = await open("reader");
+  await reader.until(1);
+  reader.ack();
+  // A change that found nobody to wake was made before: it is read here.
+  expect((await asked()).slice(0, 2)).toEqual(["watched", "changes"]);
+  await open("another");
+  await call("wake");
+  expect(await asked()).not.toContain("watched");
+  // It holds for five minutes, and the alarm rings every minute.
+  for (const at of [61, 62, 63]) {
+    await minutes(at);
+    await call("ring");
+  }
+  const [first, ...others] = (await asked()).filter((each) => each === "watched");
+  expect([first, others]).toEqual(["watched", []]);
+  for (const socket of sockets.splice(0)) socket.terminate();
+  await minutes(120);
+  await expect.poll(() => call("ring").then(asked)).toEqual([]);
 });
 
 it("takes so many sockets of everybody and no more; who came before keeps its place", async () => {

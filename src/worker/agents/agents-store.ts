@@ -2,6 +2,7 @@
 
 import type { RegisterRequest, SyncRequest } from "../../protocol/agent-protocol.ts";
 import type { Agent } from "../../protocol/agent-types.ts";
+import { isWatched, wasWatched } from "../jobs/feed-watch-store.ts";
 import { sqlStatesBefore } from "../jobs/job-state.ts";
 import { jobColumns, jobTables, type StoredJob, toStoredJob } from "../jobs/jobs-store.ts";
 import type { Bytes } from "../lib/bytes.ts";
@@ -53,7 +54,8 @@ const claim = `
       JOIN agent_type_projects p ON p.agent_type_id = a.agent_type_id AND p.project_id = j.project_id
     WHERE a.token_digest = ?1 AND a.disconnected_at IS NULL AND a.interrupted_at = 0
       AND NOT EXISTS (SELECT 1 FROM jobs h WHERE h.agent_id = a.id AND (a.single_job OR h.state <> 'finished'))
-    ORDER BY j.created_at, j.id LIMIT 1)`;
+    ORDER BY j.created_at, j.id LIMIT 1)
+  RETURNING ${isWatched}`;
 
 const assigned = `
   SELECT ${jobColumns} FROM ${jobTables}
@@ -66,7 +68,10 @@ export interface SyncOfAgent {
   readonly closedTypes: readonly string[];
 }
 
-/** One trip: touch the agent, claim where it waits, read what it has. Null: no such agent. */
+/**
+ * One trip: touch the agent, claim where it waits, read what it has. `watched`: it claimed while somebody read the feed.
+ * Null: no such agent.
+ */
 export async function syncAgent(db: D1Database, { digest, request, closedTypes }: SyncOfAgent, now: EpochMs) {
   const waits = request.state === "waiting-for-jobs";
   const guard = closedTypes.length === 0 ? [] : [mustNotBeOf(db, digest, closedTypes)];
@@ -79,7 +84,11 @@ export async function syncAgent(db: D1Database, { digest, request, closedTypes }
   const agent = results[guard.length]?.results[0];
   const job = results.at(-1)?.results[0];
   if (agent === undefined) return null;
-  return { agent: toStoredAgent(agent), job: job === undefined ? null : toStoredJob(job) };
+  return {
+    agent: toStoredAgent(agent),
+    job: job === undefined ? null : toStoredJob(job),
+    watched: wasWatched(...results),
+  };
 }
 
 function mustNotBeOf(db: D1Database, digest: Bytes, types: readonly string[]): D1PreparedStatement {

@@ -1,6 +1,7 @@
 /** The agent's sync: one D1 trip to touch it, claim for it and read what it has; then a pure decision, carried out. */
 import type { SyncAnswer, SyncRequest } from "../../protocol/agent-protocol.ts";
 import { tokenDigest } from "../crypto/digests.ts";
+import { wasWatched } from "../jobs/feed-watch-store.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import { releaseJob, type StoredJob } from "../jobs/jobs-store.ts";
 import { isGuardFailure } from "../lib/d1.ts";
@@ -19,7 +20,7 @@ export interface SyncPorts {
   readonly db: D1Database;
   readonly clock: Clock;
   readonly jobs: Pick<Jobs, "finish">;
-  /** Told behind every change of a job's state that `jobs` does not make. */
+  /** Told behind every change of a job's state that `jobs` does not make and somebody may wait for. */
   changed(): void;
   readonly alarm: DeadlineAlarm;
   readonly nextSyncAfterMs: number;
@@ -45,6 +46,7 @@ export function createSync(ports: SyncPorts): Sync {
             throw isGuardFailure(error) ? presented.refusal() : error;
           });
     if (synced === null) throw notFound();
+    if (synced.watched) ports.changed();
     const { answer, effect } = decideSync(synced.agent, synced.job, request, now);
     if (synced.job !== null) await carryOut(ports, effect, synced.job, now);
     else if (request.state === "finished-job") await finishAgain(ports, synced.agent.id, request.job_id);
@@ -58,7 +60,6 @@ async function carryOut(ports: SyncPorts, effect: SyncEffect, { job }: StoredJob
     case "none":
       return;
     case "hand_out": {
-      ports.changed();
       // Before the agent hears of the job: if it dies right after, the alarm still finds out.
       const seconds = Math.min(ports.agentLostSeconds, job.time_limit_seconds);
       return alarm.setAlarm(job.id, plusSeconds(now, seconds));
@@ -67,8 +68,7 @@ async function carryOut(ports: SyncPorts, effect: SyncEffect, { job }: StoredJob
       await closeFetch(db, job.id, job.claim_number, now).run();
       return;
     case "release":
-      await releaseJob(db, job.id, job.claim_number).run();
-      ports.changed();
+      if (wasWatched(await releaseJob(db, job.id, job.claim_number).run())) ports.changed();
       return;
     case "finish":
       return jobs.finish({

@@ -5,11 +5,18 @@
 import type { JobResult } from "../../protocol/jobs.ts";
 import { notFound } from "../lib/fault.ts";
 import { type EpochMs, plusSeconds } from "../lib/time.ts";
+import { wasWatched } from "./feed-watch-store.ts";
 import { findJob, finishJob, requestStop, type StoredJob } from "./jobs-store.ts";
 
 export interface DeadlineLimits {
   readonly agentLostSeconds: number;
   readonly queueLimitSeconds: number;
+}
+
+export interface DeadlinePorts extends DeadlineLimits {
+  readonly db: D1Database;
+  /** Told behind every change of a job's state that somebody may wait for. */
+  changed(): void;
 }
 
 export type Verdict =
@@ -40,23 +47,20 @@ export function verdict(stored: StoredJob, now: EpochMs, deadlines: DeadlineLimi
 }
 
 /** @throws what D1 throws: the alarm is tried again. */
-export async function enforceDeadlines(
-  db: D1Database,
-  jobId: string,
-  now: EpochMs,
-  deadlines: DeadlineLimits,
-): Promise<DeadlineOutcome> {
+export async function enforceDeadlines(ports: DeadlinePorts, jobId: string, now: EpochMs): Promise<DeadlineOutcome> {
+  const { db, changed } = ports;
   const stored = await findJob(db, jobId);
   if (stored === null) throw notFound();
-  const decided = verdict(stored, now, deadlines);
+  const decided = verdict(stored, now, ports);
   if (decided.kind === "wait") return decided;
   if (decided.kind === "stop") {
-    await requestStop(db, jobId, decided.reason, now).run();
+    if (wasWatched(await requestStop(db, jobId, decided.reason, now).run())) changed();
     return { kind: "wait", until: decided.until };
   }
   if (decided.kind === "finish") {
     const claimNumber = stored.job.claim_number;
-    await finishJob(db, { id: jobId, result: decided.result, reason: decided.reason, claimNumber }, now).run();
+    const end = { id: jobId, result: decided.result, reason: decided.reason, claimNumber };
+    if (wasWatched(await finishJob(db, end, now).run())) changed();
   }
   // Whoever ended it in the same moment: the first end stands, and the log gets that one.
   const after = await findJob(db, jobId);

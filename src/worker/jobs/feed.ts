@@ -21,16 +21,23 @@ export interface FeedPorts {
   readers(principalIds: readonly string[], now: EpochMs): Promise<ReadonlyMap<string, Person>>;
   /** At most `feedPageItems` of what this person may read. */
   changes(person: Person, after: number): Promise<JobChangesPage>;
+  /** From now on until then every change wakes the feed. */
+  watched(until: EpochMs): Promise<void>;
 }
+
+/** Changes wake the feed for so long after somebody read it last. It is said again well before, by the alarm at the latest. */
+const watchSeconds = 5 * limits.viewerCheckSeconds;
 
 export abstract class FeedObject<Env> extends DurableObject<Env> {
   protected abstract readonly ports: FeedPorts;
   /** Only one round reads at a time, so that no reader is sent a page twice; what comes meanwhile asks for another. */
   #isPumping = false;
   #isWanted = false;
+  /** Changes made until then wake it. What an eviction makes it forget is said again. */
+  #watchedUntil = 0;
   readonly #door = new SocketDoor();
 
-  /** A job's state has changed. */
+  /** A job's state has changed; nobody says so while nobody reads. */
   async wake(): Promise<void> {
     await this.#pump();
   }
@@ -125,6 +132,7 @@ export abstract class FeedObject<Env> extends DurableObject<Env> {
     const now = this.ports.clock();
     const all = this.#readers();
     if (all.length === 0) return;
+    await this.#askToBeWoken(now);
     const people = await this.ports.readers([...new Set(all.map(({ reader }) => reader.principalId))], now);
     const pages = new Map<string, Promise<JobChangesPage>>();
     const sent = await Promise.allSettled(
@@ -141,6 +149,14 @@ export abstract class FeedObject<Env> extends DurableObject<Env> {
     // Only once all are done: the next round must not overtake this one.
     const failure = sent.find((each) => each.status === "rejected");
     if (failure !== undefined) throw failure.reason;
+  }
+
+  /** Before anything is read: a change that wakes nobody must lie before that reading. */
+  async #askToBeWoken(now: EpochMs): Promise<void> {
+    if (this.#watchedUntil > plusSeconds(now, watchSeconds / 2)) return;
+    const until = plusSeconds(now, watchSeconds);
+    await this.ports.watched(until);
+    this.#watchedUntil = until;
   }
 
   /** Acknowledgements may have come since the round began: the reader is looked at again. */

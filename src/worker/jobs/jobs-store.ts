@@ -6,6 +6,7 @@ import type { Made } from "../crypto/create-once.ts";
 import { type Bytes, fromBlob, fromHex, toHex } from "../lib/bytes.ts";
 import { must } from "../lib/d1.ts";
 import { type EpochMs, toTimestamp, toTimestampOrNull } from "../lib/time.ts";
+import { isWatched, wasWatched } from "./feed-watch-store.ts";
 import { sqlStatesBefore } from "./job-state.ts";
 
 interface JobRow {
@@ -122,7 +123,7 @@ export function insertJob(
       .prepare(
         `INSERT INTO jobs (id, project_id, pipeline_id, name, agent_type_id, state, claim_number, time_limit_seconds,
            request_mac, created_at, created_by)
-         VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?) RETURNING ${isWatched}`,
       )
       .bind(
         job.id,
@@ -152,7 +153,8 @@ export async function findSealedSpec(db: D1Database, jobId: string): Promise<Byt
 export function requestStop(db: D1Database, id: string, reason: string, now: EpochMs): D1PreparedStatement {
   return db
     .prepare(
-      "UPDATE jobs SET state = 'stopping', stop_requested_at = ?, stop_reason = ? WHERE id = ? AND state = 'running'",
+      `UPDATE jobs SET state = 'stopping', stop_requested_at = ?, stop_reason = ? WHERE id = ? AND state = 'running'
+       RETURNING ${isWatched}`,
     )
     .bind(now, reason, id);
 }
@@ -162,7 +164,7 @@ export function stopQueued(db: D1Database, id: string, reason: string, now: Epoc
   return db
     .prepare(
       `UPDATE jobs SET state = 'finished', result = 'stopped', reason = ?, finished_at = ?, stop_requested_at = ?
-       WHERE id = ? AND state = 'queued'`,
+       WHERE id = ? AND state = 'queued' RETURNING ${isWatched}`,
     )
     .bind(reason, now, now, id);
 }
@@ -180,7 +182,7 @@ export function finishJob(db: D1Database, finish: Finish, now: EpochMs): D1Prepa
   return db
     .prepare(
       `UPDATE jobs SET state = 'finished', result = ?, reason = ?, finished_at = ?, mask_key_id = NULL
-       WHERE id = ? AND claim_number = ? AND state IN (${sqlStatesBefore("finish")})`,
+       WHERE id = ? AND claim_number = ? AND state IN (${sqlStatesBefore("finish")}) RETURNING ${isWatched}`,
     )
     .bind(finish.result, finish.reason, now, finish.id, finish.claimNumber);
 }
@@ -191,21 +193,21 @@ export function releaseJob(db: D1Database, id: string, claimNumber: number): D1P
     .prepare(
       `UPDATE jobs SET state = 'queued', agent_id = NULL, claimed_at = NULL, handed_over_at = NULL, started_at = NULL
        WHERE id = ? AND claim_number = ? AND handed_over_at IS NULL AND fetch_closed_at IS NULL
-         AND state IN (${sqlStatesBefore("release")})`,
+         AND state IN (${sqlStatesBefore("release")}) RETURNING ${isWatched}`,
     )
     .bind(id, claimNumber);
 }
 
-/** Ends jobs that no agent took in time; answers which. */
+/** Ends jobs that no agent took in time; answers which, and whether the feed was watched. */
 export async function finishNeverTaken(db: D1Database, createdBefore: number, reason: string, now: EpochMs) {
-  const { results } = await db
+  const ended = await db
     .prepare(
       `UPDATE jobs SET state = 'finished', result = 'failed', reason = ?, finished_at = ?
-       WHERE state = 'queued' AND created_at < ? RETURNING id`,
+       WHERE state = 'queued' AND created_at < ? RETURNING id, ${isWatched}`,
     )
     .bind(reason, now, createdBefore)
     .all<{ id: string }>();
-  return results.map((row) => row.id);
+  return { ids: ended.results.map((row) => row.id), watched: wasWatched(ended) };
 }
 
 /** From then on its log is known to be gone; the first word of it stands. */

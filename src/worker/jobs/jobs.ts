@@ -10,6 +10,7 @@ import type { Created } from "../lib/ids.ts";
 import { pagedNewestFirst } from "../lib/paging.ts";
 import { type EpochMs, plusSeconds } from "../lib/time.ts";
 import { endNotice, stopPatienceSeconds } from "./deadlines.ts";
+import { wasWatched } from "./feed-watch-store.ts";
 import {
   type Finish,
   findJob,
@@ -31,8 +32,6 @@ export interface JobLog {
 
 export interface JobsPorts extends StartJobPorts {
   readonly log: JobLog;
-  /** Told behind every change of a job's state. */
-  changed(): void;
 }
 
 export interface Jobs {
@@ -54,17 +53,12 @@ export function createJobs(ports: JobsPorts): Jobs {
     return stored;
   };
   const finish = async (end: Finish) => {
-    await finishJob(db, end, clock()).run();
-    ports.changed();
+    if (wasWatched(await finishJob(db, end, clock()).run())) ports.changed();
     await closeLog(ports, end.id);
   };
   return {
     finish,
-    async start(person, projectId, request) {
-      const started = await startJob(ports, person, projectId, request);
-      if (started.isNew) ports.changed();
-      return started;
-    },
+    start: (person, projectId, request) => startJob(ports, person, projectId, request),
     async list(person, projectId, page) {
       await projects.show(person, projectId);
       requireMay(person, "job.read", projectId);
@@ -83,8 +77,8 @@ export function createJobs(ports: JobsPorts): Jobs {
     async sweepQueue(limitSeconds) {
       const reason = `no agent took it within ${limitSeconds} s`;
       const now = clock();
-      const ids = await finishNeverTaken(db, now - limitSeconds * 1000, reason, now);
-      if (ids.length > 0) ports.changed();
+      const { ids, watched } = await finishNeverTaken(db, now - limitSeconds * 1000, reason, now);
+      if (watched) ports.changed();
       // One room that fails must not keep the others' logs open.
       await Promise.allSettled(
         ids.map((id) => log.finish(id, { result: "failed", notice: endNotice("failed", reason) })),
@@ -112,8 +106,8 @@ async function stop(ports: JobsPorts, person: Person, { job }: StoredJob): Promi
     { action: "job.stop", principal: person, projectId: job.project_id, jobId: job.id },
     now,
   );
-  await db.batch([insertAudit(db, audit), requestStop(db, job.id, reason, now), stopQueued(db, job.id, reason, now)]);
-  ports.changed();
+  const changes = [requestStop(db, job.id, reason, now), stopQueued(db, job.id, reason, now)];
+  if (wasWatched(...(await db.batch([insertAudit(db, audit), ...changes])))) ports.changed();
   const after = await findJob(db, job.id);
   if (after?.job.state === "finished") await closeLog(ports, job.id);
   else await ports.log.setAlarm(job.id, plusSeconds(now, stopPatienceSeconds));

@@ -21,6 +21,7 @@ import { Fault, refusedField, taken } from "../lib/fault.ts";
 import { type Created, uuidv7 } from "../lib/ids.ts";
 import { type Clock, type EpochMs, toTimestamp } from "../lib/time.ts";
 import type { Projects } from "../projects/projects.ts";
+import { wasWatched } from "./feed-watch-store.ts";
 import { sealSpec } from "./job-spec.ts";
 import { findMadeJob, insertJob, type NewJob } from "./jobs-store.ts";
 import { planDelivery } from "./key-delivery.ts";
@@ -44,6 +45,8 @@ export interface StartJobPorts {
   readonly random: Random;
   readonly projects: Pick<Projects, "show">;
   readonly agentTypes: AgentTypeLookup;
+  /** Told behind every change of a job's state that somebody may wait for. */
+  changed(): void;
 }
 
 export async function startJob(
@@ -129,7 +132,10 @@ async function insert(ports: StartJobPorts, person: Person, stored: NewJob): Pro
     value: job,
     createdBy: person.id,
     requestMac: stored.requestMac,
-    write: () => sealer.write(() => db.batch([...insertJob(db, stored), insertAudit(db, audit)])),
+    async write() {
+      const written = await sealer.write(() => db.batch([...insertJob(db, stored), insertAudit(db, audit)]));
+      if (wasWatched(...written)) ports.changed();
+    },
     find: () => findMadeJob(db, job.project_id, job.id),
     refusal(error) {
       if (isGuardFailure(error)) return refusedField("/spec/keys", "a key has been deleted meanwhile");

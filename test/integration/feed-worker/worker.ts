@@ -37,13 +37,20 @@ export class TestFeed extends FeedObject<TestEnv> {
       return new Map(allowed.map((each): [string, Person] => [each, { id: each, projectId: id } as Person]));
     },
     changes: async (_person, after) => {
+      this.#asked.push("changes");
       const items = Array.from({ length: Math.min(feedPageItems, this.#planted.changes - after) }, (_, at) =>
         change(after + at + 1),
       );
       return { items, next: after + items.length, complete: true };
     },
+    watched: async () => {
+      // What a slow database is: whoever did not wait for it would read meanwhile.
+      await scheduler.wait(20);
+      this.#asked.push("watched");
+    },
   };
 
+  readonly #asked: string[] = [];
   #heard = 0;
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -53,6 +60,11 @@ export class TestFeed extends FeedObject<TestEnv> {
 
   async heard(): Promise<number> {
     return this.#heard;
+  }
+
+  /** What it asked of the house since this was asked last. */
+  async asked(): Promise<string[]> {
+    return this.#asked.splice(0);
   }
 
   async plant(changes: Partial<Planted>): Promise<void> {
@@ -76,6 +88,7 @@ export default {
     if (url.pathname === "/plant") await stub.plant(await request.json());
     if (url.pathname === "/ring") await stub.ring();
     if (url.pathname === "/wake") await stub.wake();
+    if (url.pathname === "/asked") return Response.json(await stub.asked());
     return new Response(url.pathname === "/heard" ? String(await stub.heard()) : null);
   },
 } satisfies ExportedHandler<TestEnv>;

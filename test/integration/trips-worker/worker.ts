@@ -86,4 +86,6 @@ export default {
     told.headers.set("x-trips", JSON.stringify(trips));
     return told;
   },
+
+  scheduled: (event, env) => worker.scheduled(event, env),
 } satisfies ExportedHandler<Env>;
