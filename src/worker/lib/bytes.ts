@@ -1,4 +1,8 @@
 /** Bytes and their encodings. Strict decoders: they answer null instead of guessing. */
+import { isUtf8 } from "node:buffer";
+
+/** Of 100 bytes in a fifth of the time of a strict decoder, and without a string. */
+export { isUtf8 };
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -9,6 +13,7 @@ export const systemRandom: Random = (count) => crypto.getRandomValues(new Uint8A
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const keepingDecoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export function utf8(text: string): Bytes {
@@ -19,14 +24,14 @@ export function utf8Length(text: string): number {
   return utf8(text).length;
 }
 
-/** Writes `text` at the start of `into`, which has room for three bytes a UTF-16 unit; answers how many it took. */
-export function utf8Into(text: string, into: Uint8Array): number {
-  return encoder.encodeInto(text, into).written;
-}
-
-/** Invalid sequences become U+FFFD. */
+/** Invalid sequences become U+FFFD; a byte order mark at the start is dropped. */
 export function fromUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);
+}
+
+/** The same for a piece of text, where a byte order mark is a character like any other. */
+export function fromUtf8Keeping(bytes: Uint8Array): string {
+  return keepingDecoder.decode(bytes);
 }
 
 /** @throws TypeError on a sequence that is not UTF-8. */
@@ -42,37 +47,6 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
     at += part.length;
   }
   return whole;
-}
-
-/** The same, for many parts that mostly lie behind each other in one buffer: each such stretch is copied at once. */
-export function joined(parts: readonly Uint8Array[]): Bytes {
-  return concat(...stretchesOf(parts));
-}
-
-/** The same to be read at once and not kept: parts that all lie behind each other are not copied. */
-export function joinedView(parts: readonly Uint8Array[]): Uint8Array {
-  const [first = new Uint8Array(), ...others] = stretchesOf(parts);
-  return others.length === 0 ? first : concat(first, ...others);
-}
-
-function stretchesOf(parts: readonly Uint8Array[]): Uint8Array[] {
-  const stretches: Uint8Array[] = [];
-  let first: Uint8Array | undefined;
-  let end = 0;
-  for (const part of parts) {
-    if (first === undefined || part.buffer !== first.buffer || part.byteOffset !== end) {
-      if (first !== undefined) stretches.push(between(first, end));
-      first = part;
-    }
-    end = part.byteOffset + part.length;
-  }
-  if (first !== undefined) stretches.push(between(first, end));
-  return stretches;
-}
-
-/** From the start of `first` to `end` of the buffer that it lies in. */
-function between(first: Uint8Array, end: number): Uint8Array {
-  return new Uint8Array(first.buffer, first.byteOffset, Math.max(0, end - first.byteOffset));
 }
 
 /**

@@ -10,30 +10,45 @@
 import type * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { type CmdOutputEvent, LogEvent } from "../../protocol/log-events.ts";
-import { concat, fromUtf8, fromUtf8Strict, joinedView, utf8 } from "../lib/bytes.ts";
+import { concat, fromUtf8, isUtf8, utf8 } from "../lib/bytes.ts";
 import type { EpochSeconds } from "../lib/time.ts";
+import { unescapeInto } from "./json-escapes.ts";
+import { type Lines, LinesJoiner, lineAt } from "./lines.ts";
 import { type Matcher, maskText } from "./mask.ts";
 import { type Carry, type Held, maskOutputs, nothingHeld } from "./mask-stream.ts";
+import { OutputFinder, type OutputPlace } from "./output-line.ts";
 
 type CmdOutput = z.infer<typeof CmdOutputEvent>;
 
+/** The lines of a push, and where those say their output that say it plainly. */
+export interface PushLines extends Lines {
+  readonly places: readonly (OutputPlace | null)[];
+}
+
 export type PushBody =
-  | { readonly kind: "lines"; readonly lines: readonly Uint8Array[] }
+  | { readonly kind: "lines"; readonly lines: PushLines }
   /** No line of it so much as begins like an event: this is not a log. */
   | { readonly kind: "malformed" }
   | { readonly kind: "too_many" };
 
-/** The body's lines, each with its end, which the last one may lack. */
+const [newline, openingBrace] = [0x0a, 0x7b];
+
+/** The last line may lack its end. */
 export function readPushBody(body: Uint8Array): PushBody {
-  const lines: Uint8Array[] = [];
-  for (let start = 0; start < body.length; ) {
-    const newline = body.indexOf(0x0a, start);
-    lines.push(newline < 0 ? concat(body.subarray(start), lineEnd) : body.subarray(start, newline + 1));
-    start = newline < 0 ? body.length : newline + 1;
-    if (lines.length > limits.logPushEvents) return { kind: "too_many" };
+  const bytes = body.length === 0 || body.at(-1) === newline ? body : concat(body, Uint8Array.of(newline));
+  const ends: number[] = [];
+  const places: (OutputPlace | null)[] = [];
+  const finder = new OutputFinder(bytes);
+  let isLog = body.length === 0;
+  for (let start = 0; start < bytes.length; ) {
+    if (ends.length === limits.logPushEvents) return { kind: "too_many" };
+    isLog ||= bytes[start] === openingBrace;
+    const place = finder.at(start);
+    start = place?.lineEnd ?? bytes.indexOf(newline, start) + 1;
+    ends.push(start);
+    places.push(place);
   }
-  if (lines.length > 0 && !lines.some((line) => line[0] === 0x7b)) return { kind: "malformed" };
-  return { kind: "lines", lines };
+  return isLog ? { kind: "lines", lines: { bytes, ends, places } } : { kind: "malformed" };
 }
 
 /** A position in a log. Null where it is missing or none. */
@@ -46,114 +61,101 @@ export function readStartFrom(text: string | null): number | null {
   return text !== null && /^\d{1,12}$/.test(text) ? Number(text) : null;
 }
 
-export interface EncodedLines {
-  /** Each with its line end. */
-  readonly lines: readonly Uint8Array[];
+export interface Encoded {
+  readonly lines: Lines;
   /** What waits for the next push. */
   readonly carry: Carry | null;
 }
 
-/** Lines, each with its end, as they are stored; `held` waited for the first of them. */
+/** The lines from number `first` on, as they are stored; `held` waited for the first of them. */
 export function encodeLines(
-  lines: readonly Uint8Array[],
+  lines: PushLines,
+  first: number,
   { held, matcher, now }: { held: Held; matcher: Matcher; now: EpochSeconds },
-): EncodedLines {
-  const encoded: Uint8Array[] = [];
+): Encoded {
+  const encoded = new LinesJoiner(lines);
+  const bytesOf = outputReader(lines.bytes);
   let waiting = held;
   let carry: Carry | null = null;
-  const texts = strictTexts(lines);
-  for (const { outputs, other } of stretchesOf(lines.map((line, at) => readLine(line, texts[at] ?? null, now)))) {
-    const plain = outputs.map(({ event }) => event.output);
+  for (const { start, outputs, other } of stretchesOf(lines, first, now)) {
+    const bytes = (at: number) => bytesOf(outputs[at]);
     // With no output before it the other event itself takes what waited for it.
-    const isBare = plain.length === 0;
-    const masked = maskOutputs(isBare ? [""] : plain, { held: waiting, matcher, isOpen: other === null });
-    for (const [at, line] of outputs.entries()) encoded.push(encodeOutput(line, masked.outputs[at] ?? ""));
-    if (other !== null) encoded.push(encodeOther(other, isBare ? (masked.outputs[0] ?? "") : "", matcher));
+    const count = Math.max(1, outputs.length);
+    const masked = maskOutputs({ count, bytes }, { held: waiting, matcher, isOpen: other === null });
+    for (const [at, output] of outputs.entries()) {
+      const changed = masked.changed.get(at);
+      // The very characters that came, where they hold nothing to hide.
+      if (changed === undefined && !("event" in output)) encoded.keep(start + at);
+      else encoded.put(encodeEvent(toEvent(output, changed)));
+    }
+    const released = outputs.length === 0 ? masked.changed.get(0) : undefined;
+    if (other !== null) encoded.put(encodeOther(other, released, matcher));
     carry = masked.carry;
     waiting = nothingHeld;
   }
-  return { lines: encoded, carry };
+  return { lines: encoded.joined(), carry };
 }
 
+/** A line that says exactly this output and nothing else, or what any other line comes to. */
+type Output = OutputPlace | CmdOutput;
 type OtherEvent = Exclude<LogEvent, CmdOutput>;
 
-interface ReadLine<Event extends LogEvent = LogEvent> {
-  readonly event: Event;
-  /** Its line, where that says exactly this event and nothing else. */
-  readonly exact: Uint8Array | null;
-}
-
-/** Outputs that follow each other, and the other event that ends them; null at the end of the push. */
+/** Outputs that follow each other, from line number `start` on, and the other event that ends them; null at the end of the push. */
 interface Stretch {
-  readonly outputs: readonly ReadLine<CmdOutput>[];
+  readonly start: number;
+  readonly outputs: readonly Output[];
   readonly other: OtherEvent | null;
 }
 
-function stretchesOf(lines: readonly ReadLine[]): Stretch[] {
+function stretchesOf(lines: PushLines, first: number, now: EpochSeconds): Stretch[] {
   const stretches: Stretch[] = [];
-  let outputs: ReadLine<CmdOutput>[] = [];
-  for (const { event, exact } of lines) {
-    if (event.event === "cmd_output") {
-      outputs.push({ event, exact });
+  let [start, outputs]: [number, Output[]] = [first, []];
+  for (let at = first; at < lines.ends.length; at++) {
+    const line = readLine(lines, at, now);
+    if (!("event" in line) || line.event === "cmd_output") {
+      outputs.push(line);
     } else {
-      stretches.push({ outputs, other: event });
-      outputs = [];
+      stretches.push({ start, outputs, other: line });
+      [start, outputs] = [at + 1, []];
     }
   }
-  return outputs.length === 0 ? stretches : [...stretches, { outputs, other: null }];
+  return outputs.length === 0 ? stretches : [...stretches, { start, outputs, other: null }];
 }
 
-const lineEnd = Uint8Array.of(0x0a);
+function readLine(lines: PushLines, at: number, now: EpochSeconds): Output | OtherEvent {
+  const place = lines.places[at] ?? null;
+  if (place !== null && (!place.isWide || isUtf8(lineAt(lines, at)))) return place;
+  const event = readEvent(fromUtf8(lineAt(lines, at))) ?? { event: "cmd_output", timestamp: now, output: "" };
+  // Half a surrogate pair would join with the other half, in the next event, to what was searched for in vain.
+  return event.event === "cmd_output" ? { ...event, output: event.output.toWellFormed() } : event;
+}
 
-function encodeOutput({ event, exact }: ReadLine<CmdOutput>, output: string): Uint8Array {
-  // The very characters that came, where they hold nothing to hide.
-  if (exact !== null && output === event.output) return exact;
-  return encodeEvent({ ...event, output });
+/** Texts of the official agent fit in, and an array made for each of them would cost as much as the search. */
+const scratchBytes = 4096;
+
+/** The bytes of an output, until those of another are asked for; none of none. */
+function outputReader(bytes: Uint8Array): (output: Output | undefined) => Uint8Array {
+  const scratch = new Uint8Array(scratchBytes);
+  return (output) => {
+    if (output === undefined) return scratch.subarray(0, 0);
+    if ("event" in output) return utf8(output.output);
+    const { start, end, hasEscapes } = output;
+    if (!hasEscapes) return bytes.subarray(start, end);
+    const into = end - start > scratchBytes ? new Uint8Array(end - start) : scratch;
+    return into.subarray(0, unescapeInto(bytes, output, into));
+  };
+}
+
+function toEvent(output: Output, changed: string | undefined): CmdOutput {
+  const text = changed ?? ("event" in output ? output.output : "");
+  return { event: "cmd_output", timestamp: output.timestamp, output: text };
 }
 
 /** `released`: what waited for this event. */
-function encodeOther(event: OtherEvent, released: string, matcher: Matcher): Uint8Array {
+function encodeOther(event: OtherEvent, released: string | undefined, matcher: Matcher): Uint8Array {
   const output = released === "" ? undefined : released;
   if (event.event !== "cmd_started" && event.event !== "cmd_finished") return encodeEvent({ ...event, output });
   return encodeEvent({ ...event, directive: maskText(event.directive, matcher), output });
-}
-
-/** `text`: the line's, where it is UTF-8. */
-function readLine(line: Uint8Array, text: string | null, now: EpochSeconds): ReadLine {
-  const output = text === null ? null : readPlainOutput(text);
-  // Half a surrogate pair would join with the other half, in the next event, to what was searched for in vain.
-  if (output?.output.isWellFormed()) return { event: output, exact: line };
-  const event = output ?? readEvent(fromUtf8(line)) ?? { event: "cmd_output", timestamp: now, output: "" };
-  if (event.event !== "cmd_output") return { event, exact: null };
-  return { event: { ...event, output: event.output.toWellFormed() }, exact: null };
-}
-
-/**
- * The fast path: a line that is exactly `{"event":"cmd_output","timestamp":N,"output":"…"}`. What stands between
- * is one JSON string and nothing else, so no second `output` can hide in it.
- */
-const plainOutput = /^\{"event":"cmd_output","timestamp":(0|[1-9]\d{0,14}),"output":("[ !#-[\]-\uffff]*(?:"|\\.*"))\}$/;
-
-function readPlainOutput(text: string): CmdOutput | null {
-  const [, digits, json] = plainOutput.exec(text) ?? [];
-  if (digits === undefined || json === undefined) return null;
-  // Without an escape the string says itself; with one only a parser can tell where it ends.
-  const output = json.includes("\\") ? parseJson(json) : json.slice(1, -1);
-  return typeof output === "string" ? { event: "cmd_output", timestamp: Number(digits), output } : null;
-}
-
-/** Each line's text without its end, null where it is no UTF-8. All are decoded at once: a call for each costs more than its bytes. */
-function strictTexts(lines: readonly Uint8Array[]): (string | null)[] {
-  const whole = strictText(joinedView(lines));
-  return whole === null ? lines.map((line) => strictText(line.subarray(0, -1))) : whole.split("\n");
-}
-
-function strictText(bytes: Uint8Array): string | null {
-  try {
-    return fromUtf8Strict(bytes);
-  } catch {
-    return null;
-  }
 }
 
 /**

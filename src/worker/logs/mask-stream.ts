@@ -5,7 +5,7 @@
  * longest end of it that begins a needle waits for more. Text that waits never rests in clear. A `Carry` says which
  * needle it begins; the text is read from the needles when they are open again, and searched anew with what follows.
  */
-import { concat, utf8, utf8Into } from "../lib/bytes.ts";
+import { concat, fromUtf8Keeping, utf8 } from "../lib/bytes.ts";
 import { type Automaton, scan, unfinishedAt } from "./automaton.ts";
 import { cutRanges, type Matcher, maskMark } from "./mask.ts";
 
@@ -50,46 +50,52 @@ export function isHiding({ depth, masked }: Carry): boolean {
   return depth > masked;
 }
 
+/** Outputs that follow each other. */
+export interface Outputs {
+  readonly count: number;
+  /** The bytes of one, good until the next are asked for. */
+  bytes(at: number): Uint8Array;
+}
+
 export interface MaskedOutputs {
-  /** One for each that came, the very same string where it is unchanged. */
-  readonly outputs: readonly string[];
+  /** The text of each output that is not to be shown as it came, by its number. */
+  readonly changed: ReadonlyMap<number, string>;
   readonly carry: Carry | null;
 }
 
-/** Outputs that follow each other. `isOpen`: more of the same command may come, so that a needle's beginning waits. */
+/** `isOpen`: more of the same command may come, so that a needle's beginning waits. */
 export function maskOutputs(
-  texts: readonly string[],
+  outputs: Outputs,
   { held, matcher, isOpen }: { held: Held; matcher: Matcher; isOpen: boolean },
 ): MaskedOutputs {
-  if (matcher === null) return { outputs: texts.map((text, at) => (at === 0 ? held.lead + text : text)), carry: null };
-  const found = searchAll(texts, held, matcher.automaton);
+  if (matcher === null) return { changed: onlyLead(outputs, held), carry: null };
+  const found = searchAll(outputs, held, matcher.automaton);
   const waiting = isOpen ? unfinishedAt(matcher.automaton, found.state) : null;
   const until = (found.ends.at(-1) ?? 0) - (waiting?.depth ?? 0);
   return {
-    outputs: cutAll(texts, held, { ...found, until }),
+    changed: cutAll(outputs, held, { ...found, until }),
     carry: waiting === null ? null : { ...waiting, masked: maskedFrom(until, found.ranges) },
   };
 }
 
+function onlyLead(outputs: Outputs, { lead }: Held): Map<number, string> {
+  return new Map(lead === "" ? [] : [[0, lead + fromUtf8Keeping(outputs.bytes(0))]]);
+}
+
 interface Found {
   readonly ranges: readonly number[];
-  /** Where each text ends in the whole. */
+  /** Where each output ends in the whole. */
   readonly ends: readonly number[];
 }
 
-/** Texts of the official agent fit in, and an array made for each of them would cost as much as the search. */
-const scratchBytes = 4096;
-
-/** One text after the other, and never all of their bytes at once: a push may be large. */
-function searchAll(texts: readonly string[], held: Held, automaton: Automaton): Found & { state: number } {
-  // Began in an earlier text and was marked there: what overlaps it belongs to the same run.
+/** One output after the other, and never all of their bytes at once: a push may be large. */
+function searchAll(outputs: Outputs, held: Held, automaton: Automaton): Found & { state: number } {
+  // Began in an earlier output and was marked there: what overlaps it belongs to the same run.
   const ranges = [-1, held.masked];
   const ends: number[] = [];
-  const scratch = new Uint8Array(scratchBytes);
   let [state, end] = [0, 0];
-  for (const [at, text] of texts.entries()) {
-    const fits = at > 0 && text.length * 3 <= scratchBytes;
-    const bytes = fits ? scratch.subarray(0, utf8Into(text, scratch)) : bytesOf(text, at, held);
+  for (let at = 0; at < outputs.count; at++) {
+    const bytes = bytesOf(outputs, at, held);
     state = scan(automaton, state, bytes, end, ranges);
     end += bytes.length;
     ends.push(end);
@@ -97,19 +103,27 @@ function searchAll(texts: readonly string[], held: Held, automaton: Automaton): 
   return { ranges, ends, state };
 }
 
-function cutAll(texts: readonly string[], held: Held, { ranges, ends, until }: Found & { until: number }): string[] {
+function cutAll(outputs: Outputs, held: Held, { ranges, ends, until }: Found & { until: number }): Map<number, string> {
+  const changed = new Map<number, string>();
   let range = 0;
-  return texts.map((text, at) => {
+  for (let at = 0; at < outputs.count; at++) {
     const [base, end] = [ends[at - 1] ?? 0, ends[at] ?? 0];
     while (range < ranges.length && (ranges[range + 1] ?? 0) <= base) range += 2;
-    const isWhole = end <= until && (ranges[range] ?? end) >= end && (at > 0 || held.bytes.length === 0);
-    const output = isWhole ? text : cutRanges(bytesOf(text, at, held), base, until, ranges, range);
-    return at === 0 ? held.lead + output : output;
-  });
+    const isWhole = end <= until && (ranges[range] ?? end) >= end && (at > 0 || isNothing(held));
+    if (isWhole) continue;
+    const text = cutRanges(bytesOf(outputs, at, held), base, until, ranges, range);
+    changed.set(at, at === 0 ? held.lead + text : text);
+  }
+  return changed;
 }
 
-function bytesOf(text: string, at: number, held: Held): Uint8Array {
-  return at === 0 ? concat(held.bytes, utf8(text)) : utf8(text);
+function isNothing({ lead, bytes }: Held): boolean {
+  return lead === "" && bytes.length === 0;
+}
+
+function bytesOf(outputs: Outputs, at: number, held: Held): Uint8Array {
+  const bytes = outputs.bytes(at);
+  return at === 0 && held.bytes.length > 0 ? concat(held.bytes, bytes) : bytes;
 }
 
 /** How far the last run that is marked before `until` reaches behind it. */

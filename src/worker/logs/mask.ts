@@ -1,5 +1,5 @@
 /** Masking of one text: every needle in it, overlapping ones as one run, becomes `***`. Pure. */
-import { fromUtf8, utf8 } from "../lib/bytes.ts";
+import { fromUtf8Keeping, utf8 } from "../lib/bytes.ts";
 import { type Automaton, compileAutomaton, scan } from "./automaton.ts";
 
 export const maskMark = "***";
@@ -47,11 +47,4 @@ export function cutRanges(bytes: Uint8Array, base: number, until: number, ranges
   }
   show(bytes.subarray(done, end));
   return fromUtf8Keeping(shown.subarray(0, size));
-}
-
-/** A byte order mark at the start belongs to the text here: the usual decoder would swallow it. */
-function fromUtf8Keeping(bytes: Uint8Array): string {
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
-    ? `\uFEFF${fromUtf8(bytes.subarray(3))}`
-    : fromUtf8(bytes);
 }

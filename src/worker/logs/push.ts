@@ -35,14 +35,15 @@ export function planPush(
   const body = readPushBody(push.body);
   if (body.kind === "malformed") return { kind: "malformed" };
   if (body.kind === "too_many") return refusedPush(`more than ${limits.logPushEvents} events`);
-  const isNew = push.startFrom + body.lines.length > state.head;
-  if (!isNew || body.lines.length === 0) return { kind: "stored", records: [], carry: state.carry };
+  const count = body.lines.ends.length;
+  const isNew = push.startFrom + count > state.head;
+  if (!isNew || count === 0) return { kind: "stored", records: [], carry: state.carry };
   if (state.isFull) return { kind: "refused", notice: null, fills: false };
   const start = Math.max(push.startFrom, state.head);
   const isGap = start > state.head;
   const held = isGap ? givenUp(state.carry) : resumed(state.carry, context.matcher);
-  const { lines, carry } = encodeLines(body.lines.slice(start - push.startFrom), { ...context, held });
-  const size = lines.reduce((sum, line) => sum + line.length, 0);
+  const { lines, carry } = encodeLines(body.lines, start - push.startFrom, { ...context, held });
+  const size = lines.bytes.length;
   // Bytes that are no UTF-8 grow threefold when they are replaced.
   if (size > limits.logPushBytes + storedSlackBytes + held.bytes.length * jsonGrowth)
     return refusedPush(`more than ${mebibytes(limits.logPushBytes)}`);

@@ -1,6 +1,7 @@
 /** What a log is made of: records in their order, and how events become rows. Pure. */
 import { limits } from "../../protocol/limits.ts";
-import { type Bytes, joined } from "../lib/bytes.ts";
+import type { Bytes } from "../lib/bytes.ts";
+import { type Lines, lineAt, startOf } from "./lines.ts";
 
 /** A stretch of stored bytes holds at most this many: whole events, as many as fit. */
 export const rowBytes = limits.viewerFrameBytes;
@@ -60,30 +61,31 @@ export function reachOf(record: LogRecord): number {
   return record.kind === "notice" ? record.position : untilOf(record) - 1;
 }
 
-/** Encoded events, each with its line end, as rows from `position` on. */
-export function packRecords(position: number, lines: readonly Uint8Array[]): (EventsRecord | PartRecord)[] {
+/** Encoded events as rows from `position` on. */
+export function packRecords(position: number, lines: Lines): (EventsRecord | PartRecord)[] {
   const records: (EventsRecord | PartRecord)[] = [];
-  let row: Uint8Array[] = [];
-  let size = 0;
-  let at = position;
-  const flush = () => {
-    if (row.length > 0)
-      records.push({ kind: "events", position: at - row.length, count: row.length, bytes: joined(row) });
-    row = [];
-    size = 0;
-  };
-  for (const line of lines) {
-    if (size + line.length > rowBytes) flush();
-    if (line.length > rowBytes) {
-      records.push(...partsOf(at, line));
+  const { bytes, ends } = lines;
+  for (let at = 0; at < ends.length; ) {
+    const start = startOf(lines, at);
+    const next = firstBehind(ends, at, start + rowBytes);
+    if (next === at) {
+      records.push(...partsOf(position + at, lineAt(lines, at)));
+      at++;
     } else {
-      row.push(line);
-      size += line.length;
+      // A copy: a row is kept for longer than the push that it came in.
+      const row = bytes.slice(start, ends[next - 1]);
+      records.push({ kind: "events", position: position + at, count: next - at, bytes: row });
+      at = next;
     }
-    at++;
   }
-  flush();
   return records;
+}
+
+/** The first line from number `at` on that does not end by `limit`. */
+function firstBehind(ends: readonly number[], at: number, limit: number): number {
+  let next = at;
+  while ((ends[next] ?? Number.POSITIVE_INFINITY) <= limit) next++;
+  return next;
 }
 
 function partsOf(position: number, line: Uint8Array): PartRecord[] {

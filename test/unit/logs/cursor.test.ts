@@ -4,6 +4,7 @@ import { concat, fromUtf8, utf8 } from "../../../src/worker/lib/bytes.ts";
 import { type Cursor, cursorAt, type FrameDraft, nextFrame } from "../../../src/worker/logs/cursor.ts";
 import { readPage } from "../../../src/worker/logs/page.ts";
 import { type LogRecord, packRecords, untilOf } from "../../../src/worker/logs/records.ts";
+import { linesOf } from "./lines-of.ts";
 import { seeded } from "./seeded.ts";
 
 type Told = string;
@@ -40,7 +41,7 @@ function generatedLog(seed: number) {
       const lines = Array.from({ length: 1 + random(8) }, (_, index) =>
         lineOf(head + index, sizes[random(sizes.length)] ?? 9),
       );
-      records.push(...packRecords(head, lines));
+      records.push(...packRecords(head, linesOf(...lines)));
       for (const line of lines) told.push({ at: head++, told: fromUtf8(line) });
     }
   }
@@ -51,7 +52,7 @@ function lineOf(position: number, size: number): Uint8Array {
   return utf8(`${`${position}:`.padEnd(size - 1, "x")}\n`);
 }
 
-function linesOf(bytes: Uint8Array): string[] {
+function textsIn(bytes: Uint8Array): string[] {
   const lines = fromUtf8(bytes).split("\n");
   expect(lines.pop()).toBe("");
   return lines.map((line) => `${line}\n`);
@@ -80,7 +81,7 @@ function follow(read: (seq: number) => LogRecord | null, start: Cursor, isNew: b
       }
       const bytes = header.part === undefined ? payload : concat(...parts);
       if (header.count > 0) {
-        const lines = linesOf(bytes);
+        const lines = textsIn(bytes);
         expect(lines.length).toBe(header.count);
         expect(lines.every((line, index) => line.startsWith(`${header.position + index}:`))).toBe(true);
         told.push(...lines);
@@ -126,18 +127,18 @@ describe("frames", () => {
   });
 
   it("join the small rows of a live log", () => {
-    const records = Array.from({ length: 500 }, (_, at) => packRecords(at, [lineOf(at, 1000)])).flat();
+    const records = Array.from({ length: 500 }, (_, at) => packRecords(at, linesOf(lineOf(at, 1000)))).flat();
     const read = (seq: number) => records[seq - 1] ?? null;
     const { frames } = follow(read, cursorAt(0, records.length, read), true);
     expect(frames.length).toBe(3); // 500 kB: one small frame, then two full ones
   });
 
   it("are none at the head, and a cursor there finds what is appended later", () => {
-    const records = packRecords(0, [lineOf(0, 20), lineOf(1, 20)]) as LogRecord[];
+    const records = packRecords(0, linesOf(lineOf(0, 20), lineOf(1, 20))) as LogRecord[];
     const read = (seq: number) => records[seq - 1] ?? null;
     const cursor = cursorAt(2, records.length, read);
     expect(nextFrame(read, cursor, 1000)).toBeNull();
-    records.push({ kind: "gap", position: 2, until: 4 }, ...packRecords(4, [lineOf(4, 20)]));
+    records.push({ kind: "gap", position: 2, until: 4 }, ...packRecords(4, linesOf(lineOf(4, 20))));
     expect(follow(read, cursor, false).told).toEqual(["gap 2", "gap 3", fromUtf8(lineOf(4, 20))]);
   });
 
@@ -173,7 +174,7 @@ describe("pages of the plain read", () => {
   });
 
   it("end at the head of a log that goes on, and say where", () => {
-    const records = packRecords(0, [lineOf(0, 20), lineOf(1, 20)]);
+    const records = packRecords(0, linesOf(lineOf(0, 20), lineOf(1, 20)));
     const read = (seq: number) => records[seq - 1] ?? null;
     const page = readPage(read, { lastSeq: records.length, isFinal: false }, { from: 1, bytesMax: 1000 });
     expect({ ...page, events: fromUtf8(page.events) }).toEqual({

@@ -1,9 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { compileMatcher } from "../../../src/worker/logs/mask.ts";
-import { type Carry, givenUp, maskOutputs, resumed } from "../../../src/worker/logs/mask-stream.ts";
+import { utf8 } from "../../../src/worker/lib/bytes.ts";
+import { compileMatcher, type Matcher } from "../../../src/worker/logs/mask.ts";
+import { type Carry, givenUp, type Held, maskOutputs, resumed } from "../../../src/worker/logs/mask-stream.ts";
 import { encodeMasks, needlesOf } from "../../../src/worker/logs/needles.ts";
 import { NaiveStream, naiveMask } from "./naive-mask.ts";
 import { seeded, textOf } from "./seeded.ts";
+
+function masked(texts: readonly string[], context: { held: Held; matcher: Matcher; isOpen: boolean }) {
+  const { changed, carry } = maskOutputs({ count: texts.length, bytes: (at) => utf8(texts[at] ?? "") }, context);
+  return { outputs: texts.map((text, at) => changed.get(at) ?? text), carry };
+}
 
 /** A command's output pushed piece by piece, nothing kept between but the carry, as JSON. */
 class Stream {
@@ -13,10 +19,10 @@ class Stream {
   push(outputs: readonly string[], needles: readonly string[], { isOpen = true } = {}): this {
     const matcher = compileMatcher(needles);
     const held = resumed(this.#carry, matcher);
-    const masked = maskOutputs(outputs, { held, matcher, isOpen });
-    expect(masked.outputs.length).toBe(outputs.length);
-    this.shown += masked.outputs.join("");
-    this.#carry = JSON.parse(JSON.stringify(masked.carry));
+    const made = masked(outputs, { held, matcher, isOpen });
+    expect(made.outputs.length).toBe(outputs.length);
+    this.shown += made.outputs.join("");
+    this.#carry = JSON.parse(JSON.stringify(made.carry));
     return this;
   }
 
@@ -55,11 +61,11 @@ describe("masking over borders", () => {
           let shown = "";
           let carry: Carry | null = null;
           for (const piece of piecesOf(text, cuts)) {
-            const masked = maskOutputs([piece], { held: resumed(carry, matcher), matcher, isOpen: true });
-            shown += masked.outputs.join("");
-            carry = masked.carry;
+            const made = masked([piece], { held: resumed(carry, matcher), matcher, isOpen: true });
+            shown += made.outputs.join("");
+            carry = made.carry;
           }
-          const last = maskOutputs([""], { held: resumed(carry, matcher), matcher, isOpen: false });
+          const last = masked([""], { held: resumed(carry, matcher), matcher, isOpen: false });
           const whole = shown + last.outputs.join("");
           if (whole !== expected) expect(whole, JSON.stringify({ needles, text, cuts })).toBe(expected);
         }
@@ -97,9 +103,9 @@ describe("masking over borders", () => {
         expect(expected).not.toContain(form);
         const matcher = compileMatcher(needles);
         for (const at of placesIn(text)) {
-          const first = maskOutputs([text.slice(0, at)], { held: resumed(null, matcher), matcher, isOpen: true });
+          const first = masked([text.slice(0, at)], { held: resumed(null, matcher), matcher, isOpen: true });
           const held = resumed(first.carry, matcher);
-          const second = maskOutputs([text.slice(at)], { held, matcher, isOpen: false });
+          const second = masked([text.slice(at)], { held, matcher, isOpen: false });
           expect(first.outputs.join("") + second.outputs.join("")).toBe(expected);
         }
       }
@@ -110,8 +116,8 @@ describe("masking over borders", () => {
     const token = `eyJ${textOf(seeded(12), "abcdefghijklmnopqrstuvwxyzABC0123456789-_", 1700)}`;
     const outputs = `token: ${token} and on\n`.match(/.{1,100}/gs) ?? [];
     const matcher = compileMatcher([token]);
-    const masked = maskOutputs(outputs, { held: resumed(null, matcher), matcher, isOpen: true });
-    expect(masked).toEqual({
+    const made = masked(outputs, { held: resumed(null, matcher), matcher, isOpen: true });
+    expect(made).toEqual({
       outputs: ["token: ***", ...outputs.slice(2).map(() => ""), " and on\n"],
       carry: null,
     });
@@ -132,7 +138,7 @@ describe("masking over borders", () => {
     expect(resumed(stream.carry, compileMatcher(["other"])).lead).toBe("***");
     expect(resumed(stream.carry, null).lead).toBe("***");
     expect(resumed(stream.carry, compileMatcher(["other", "hu"])).lead).toBe("***");
-    expect(maskOutputs(["t"], { held: givenUp(stream.carry), matcher: null, isOpen: true }).outputs).toEqual(["***t"]);
+    expect(masked(["t"], { held: givenUp(stream.carry), matcher: null, isOpen: true }).outputs).toEqual(["***t"]);
   });
 });
 

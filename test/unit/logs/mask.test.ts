@@ -45,8 +45,9 @@ describe("masking a text", () => {
     expect(maskText(odd, compileMatcher([]))).toBe(odd);
   });
 
-  it("keeps a byte order mark before a masked value", () => {
+  it("keeps each byte order mark before a masked value", () => {
     expect(maskText("\uFEFFhunter22", compileMatcher(["hunter22"]))).toBe("\uFEFF***");
+    expect(maskText("\ufeff\ufeffhunter22", compileMatcher(["hunter22"]))).toBe("\ufeff\ufeff***");
   });
 
   it("stays linear on texts that repeat a needle's beginning", () => {

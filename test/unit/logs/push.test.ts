@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { limits } from "../../../src/protocol/limits.ts";
 import { concat, fromUtf8, utf8 } from "../../../src/worker/lib/bytes.ts";
 import type { EpochSeconds } from "../../../src/worker/lib/time.ts";
-import { encodeLines, readPosition } from "../../../src/worker/logs/append.ts";
+import { encodeLines, readPosition, readPushBody } from "../../../src/worker/logs/append.ts";
+import { lineAt } from "../../../src/worker/logs/lines.ts";
 import { compileMatcher } from "../../../src/worker/logs/mask.ts";
 import { nothingHeld } from "../../../src/worker/logs/mask-stream.ts";
 import { planPush } from "../../../src/worker/logs/push.ts";
@@ -17,8 +18,9 @@ const armedRoom: RoomState = { ...emptyRoom, armed: { jobId: "j", projectId: "p"
 /** A line of a command that goes no further in its push: nothing waits behind it. */
 function encoded(line: string | Uint8Array): string {
   const end = utf8('{"event":"job_started","timestamp":0}\n');
-  const lines = [concat(typeof line === "string" ? utf8(line) : line, utf8("\n")), end];
-  return fromUtf8(encodeLines(lines, { held: nothingHeld, matcher, now }).lines[0] ?? new Uint8Array());
+  const body = readPushBody(concat(typeof line === "string" ? utf8(line) : line, utf8("\n"), end));
+  if (body.kind !== "lines") throw new Error(body.kind);
+  return fromUtf8(lineAt(encodeLines(body.lines, 0, { held: nothingHeld, matcher, now }).lines, 0));
 }
 
 function output(text: string): string {
