@@ -1,6 +1,6 @@
 /**
- * The real Worker on workerd itself, as `npm run serve` runs it: no development proxy before it, which would cost more
- * than what is measured. Its database is empty and has no tables.
+ * A Worker on workerd itself, as `npm run serve` runs it: no development proxy before it and nothing that is told of every
+ * event, which would cost more than what is measured. Its database is empty and has no tables.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,11 +15,12 @@ export interface BareWorker {
   close(): Promise<void>;
 }
 
-export async function startBareWorker(secrets: Record<string, string>): Promise<BareWorker> {
+/** `configPath` is a wrangler.toml, from the repository's root; the product's own if not told. */
+export async function startBareWorker(secrets: Record<string, string>, configPath?: string): Promise<BareWorker> {
   const folder = await mkdtemp(join(tmpdir(), "signalbox-bench-"));
   const port = await freePort(0);
   const url = new URL(`http://127.0.0.1:${port}`);
-  const toml = readWorkerToml();
+  const toml = readWorkerToml(configPath);
   const storage = join(folder, "storage");
   await mkdir(storage);
   const env = { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: join(folder, "logs") };

@@ -1,5 +1,6 @@
 /** Log rooms on workerd, and pushes as an agent makes them: 2,000 events of 100 bytes, cut in mid-line. */
 import { encodeMasks } from "../../src/worker/logs/needles.ts";
+import { startBareWorker } from "./bare-worker.ts";
 import { type BenchViewer, openViewer } from "./bench-viewer.ts";
 import { startBenchWorker } from "./bench-worker.ts";
 
@@ -33,8 +34,15 @@ export interface LogRooms {
   close(): Promise<void>;
 }
 
-export async function openLogRooms(secrets: readonly string[] = []): Promise<LogRooms> {
-  const worker = await startBenchWorker("bench/logs-worker/wrangler.toml");
+/** Both sides behind wrangler's proxy, which is told of every event besides; or alone, where each costs what it costs. */
+export type Surroundings = "wrangler" | "workerd alone";
+
+export async function openLogRooms(
+  secrets: readonly string[] = [],
+  surroundings: Surroundings = "wrangler",
+): Promise<LogRooms> {
+  const config = "bench/logs-worker/wrangler.toml";
+  const worker = await (surroundings === "wrangler" ? startBenchWorker(config) : startBareWorker({}, config));
   const bodies = Array.from({ length: 5 }, (_, seed) => bodyOf(seed, secrets));
   const call = async (job: string, name: string, args: unknown) => {
     const url = new URL(`/${name}?job=${job}`, worker.url);

@@ -1,20 +1,21 @@
 /** What workerd is given: the Worker as one file, made as a deployment makes it, and the facts of wrangler.toml. */
 import { execFile } from "node:child_process";
 import { copyFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { type Unstable_Config, unstable_readConfig } from "wrangler";
 import { messageOf, repositoryRoot } from "../context.ts";
 import { Failure } from "../exit.ts";
 import type { WorkerToml } from "./workerd-config.ts";
 
-const configFile = join(repositoryRoot, "wrangler.toml");
-
-export function readWorkerToml(): WorkerToml {
+/** @throws Failure where it names no compatibility date or no code */
+export function readWorkerToml(configFile: string = join(repositoryRoot, "wrangler.toml")): WorkerToml {
   const read: Unstable_Config = unstable_readConfig({ config: configFile });
-  const { compatibility_date, compatibility_flags, durable_objects, triggers } = read;
+  const { main, compatibility_date, compatibility_flags, durable_objects, triggers } = read;
   if (compatibility_date === undefined) throw new Failure("wrangler.toml names no compatibility_date");
+  if (main === undefined) throw new Failure("wrangler.toml names no main");
   return {
+    main,
     compatibilityDate: compatibility_date,
     compatibilityFlags: compatibility_flags,
     objects: durable_objects.bindings.map(({ name, class_name }) => ({ name, className: class_name })),
@@ -32,7 +33,7 @@ export async function bundleInto(folder: string, toml: WorkerToml, env: NodeJS.P
     config,
     JSON.stringify({
       name: "signalbox",
-      main: join(repositoryRoot, "src/worker/index.ts"),
+      main: toml.main,
       compatibility_date: toml.compatibilityDate,
       compatibility_flags: toml.compatibilityFlags,
     }),
@@ -43,6 +44,6 @@ export async function bundleInto(folder: string, toml: WorkerToml, env: NodeJS.P
   } catch (error) {
     throw new Failure(`the Worker could not be bundled:\n${messageOf(error)}`);
   }
-  await copyFile(join(made, "index.js"), join(folder, "worker.js"));
+  await copyFile(join(made, `${basename(toml.main, ".ts")}.js`), join(folder, "worker.js"));
   await copyFile(join(import.meta.dirname, "migrator.js"), join(folder, "migrator.js"));
 }

@@ -7,6 +7,8 @@
 
 /** What of wrangler.toml is needed here, by wrangler's own names. */
 export interface WorkerToml {
+  /** The entry's file, as an absolute path. */
+  readonly main: string;
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
   readonly objects: readonly { readonly name: string; readonly className: string }[];
