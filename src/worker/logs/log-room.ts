@@ -11,19 +11,17 @@ import type { Bytes } from "../lib/bytes.ts";
 import { Fault } from "../lib/fault.ts";
 import { report } from "../lib/report.ts";
 import { answerClose } from "../lib/sockets.ts";
-import { type EpochMs, plusSeconds, toSeconds } from "../lib/time.ts";
-import { readPosition, readStartFrom } from "./append.ts";
+import { type EpochMs, plusSeconds } from "../lib/time.ts";
+import { readPosition } from "./append.ts";
 import { LogKeeping, type RoomSummary } from "./log-keeping.ts";
 import { LogStore } from "./log-store.ts";
-import { type Matcher, maskMark } from "./mask.ts";
+import { maskMark } from "./mask.ts";
 import { isHiding } from "./mask-stream.ts";
 import { Masking } from "./masking.ts";
 import type { EventsPage } from "./page.ts";
 import type { LogRoomPorts } from "./ports.ts";
-import { jobTaking, type Push, planPush } from "./push.ts";
-import { readBounded } from "./push-body.ts";
+import { RoomPushes } from "./room-pushes.ts";
 import { type FinalText, type FoundText, type MarkedPage, RoomReading, type TextPlace } from "./room-reading.ts";
-import type { ArmedJob, RoomState } from "./room-state.ts";
 import { Viewers } from "./viewers.ts";
 
 export interface Arming {
@@ -54,6 +52,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
   readonly #masking: Masking;
   readonly #viewers: Viewers;
   readonly #keeping: LogKeeping;
+  readonly #pushes: RoomPushes;
   readonly #reading: RoomReading;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -66,6 +65,10 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
       clock: () => this.ports.clock(),
       sha256: () => this.#keeping.life()?.sha256,
       onWatched: () => this.#watchViewers(),
+    });
+    this.#pushes = new RoomPushes(this.#store, this.#masking, {
+      ports: () => this.ports,
+      onAppended: () => this.#viewers.pumpAll(),
     });
   }
 
@@ -156,7 +159,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
 
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
-    if (request.method === "POST" && url.pathname === "/push") return this.#push(request, url.searchParams);
+    if (request.method === "POST" && url.pathname === "/push") return this.#pushes.take(request, url.searchParams);
     if (request.method === "GET" && url.pathname === "/view") return this.#view(request, url.searchParams);
     return new Response(null, { status: 404 });
   }
@@ -185,67 +188,11 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     socket.close(1011, "the connection failed");
   }
 
-  /** DESIGN section 10, "Append". Statuses are the agent protocol's, every answer has an empty body. */
-  async #push(request: Request, query: URLSearchParams): Promise<Response> {
-    const startFrom = readStartFrom(query.get("start_from"));
-    if (startFrom === null) return status(400);
-    const claimNumber = Number(query.get("claim"));
-    let body: Uint8Array | null | undefined;
-    for (;;) {
-      // Asked anew after each wait: the job may have ended, or the masks changed, meanwhile.
-      const state = this.#store.state();
-      const job = jobTaking(state, claimNumber);
-      if (job === null) return status(422);
-      const matcher = this.#masking.held(job);
-      if (matcher === undefined) {
-        if (!(await this.#prepareMasks(job))) return status(503, { "retry-after": "30" });
-      } else if (body === undefined) {
-        body = await readBounded(request.body, limits.logPushBytes);
-      } else {
-        return this.#append(state, { startFrom, claimNumber, body }, matcher);
-      }
-    }
-  }
-
-  /** Where masks do not open nothing is stored: false. */
-  async #prepareMasks(job: ArmedJob): Promise<boolean> {
-    try {
-      await this.#masking.prepare(job, this.ports);
-      return true;
-    } catch (cause) {
-      report("the masks of a log could not be opened", cause);
-      return false;
-    }
-  }
-
-  /** One stretch: from here to the answer nothing waits. The runtime holds the answer until all is durable. */
-  #append(state: RoomState, push: Push, matcher: Matcher): Response {
-    const plan = planPush(state, push, {
-      matcher,
-      now: toSeconds(this.ports.clock()),
-      logBytesMax: this.ports.logBytesMax,
-    });
-    if (plan.kind === "malformed") return status(400);
-    this.#store.atomically(() => {
-      if (plan.kind !== "stored") return this.#refuse(state, plan);
-      this.#store.append(plan.records);
-      if (plan.carry !== state.carry) this.#store.setCarry(plan.carry);
-    });
-    this.#viewers.pumpAll();
-    return status(plan.kind === "stored" ? 200 : 422);
-  }
-
-  #refuse({ head }: RoomState, { notice, fills }: { notice: string | null; fills: boolean }): void {
-    if (fills) this.#store.markFull();
-    if (notice === null || this.#store.hasNotice(notice)) return;
-    this.#store.append([{ kind: "notice", position: head, text: notice }]);
-  }
-
   #view(request: Request, query: URLSearchParams): Response {
     const from = readPosition(query.get("from"));
     const principalId = request.headers.get(principalHeader);
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return status(426);
-    if (from === null || principalId === null) return status(400);
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return new Response(null, { status: 426 });
+    if (from === null || principalId === null) return new Response(null, { status: 400 });
     const { 0: client, 1: server } = new WebSocketPair();
     // A large replay sent before the 101 would keep the viewer waiting: the rest goes out behind it.
     if (this.#viewers.accept(server, principalId, from)) {
@@ -303,8 +250,4 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     if (times.length === 0) void this.ctx.storage.deleteAlarm();
     else void this.ctx.storage.setAlarm(Math.min(...times));
   }
-}
-
-function status(code: number, headers: Record<string, string> = {}): Response {
-  return new Response(null, { status: code, headers });
 }
