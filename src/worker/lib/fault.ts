@@ -31,7 +31,7 @@ export function notFound(): Fault {
   return new Fault("not_found", "not found, or not visible to you");
 }
 
-/** A refusal that names one field of the body. */
+/** A refusal that names one field of the body, or one parameter of the query as `?name`. */
 export function invalidField(pointer: string, detail: string): Fault {
   return new Fault("invalid_request", `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
 }

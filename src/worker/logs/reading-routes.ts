@@ -9,7 +9,7 @@ import { json } from "../http/reply.ts";
 import { type Answer, type Route, route } from "../http/route.ts";
 import { type ByteRange, readByteRange } from "../lib/byte-range.ts";
 import { fromHex, toBase64 } from "../lib/bytes.ts";
-import { Fault, notFound } from "../lib/fault.ts";
+import { invalidField, notFound } from "../lib/fault.ts";
 import { toTimestamp } from "../lib/time.ts";
 import type { LogRooms } from "./log-access.ts";
 import { searchLog } from "./log-finding.ts";
@@ -196,14 +196,11 @@ function searchRoute<Env>(ports: LogReadingPorts<Env>): Route {
       const wanted = { text: q, ignoreCase: ignore_case === "true", from };
       const place = cursor === undefined ? searchStart : decodePlace(cursor, wanted);
       const found = place === null ? null : await searchLog(log, wanted, place);
-      if (found === null)
-        throw new Fault("invalid_request", "?cursor: is of no search for this text", { errors: notOurs });
+      if (found === null) throw invalidField("?cursor", "is of no search for this text");
       return json(200, found satisfies LogMatches);
     },
   });
 }
-
-const notOurs = [{ pointer: "?cursor", detail: "is of no search for this text" }];
 
 /** What every reader of a log may be told. */
 const gone = { 410: { description: "the log was deleted (`log_deleted`)", schema: null } };
