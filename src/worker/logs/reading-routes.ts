@@ -12,7 +12,6 @@ import { fromHex, toBase64 } from "../lib/bytes.ts";
 import { invalidField, notFound } from "../lib/fault.ts";
 import { toTimestamp } from "../lib/time.ts";
 import type { LogRooms } from "./log-access.ts";
-import { searchLog } from "./log-finding.ts";
 import { deletionDue } from "./log-life.ts";
 import { openLog } from "./log-reader.ts";
 import { decodePlace, searchStart } from "./log-search.ts";
@@ -20,6 +19,7 @@ import { asStream, begun, eventPieces, pageBytes, textPieces, within } from "./l
 import { eventAsJson, pageAsJson } from "./plain-read.ts";
 import type { ReadableJobs } from "./readable.ts";
 import { bytesOf, findLine, readLength, textPart } from "./text-parts.ts";
+import { searchLog } from "./text-search.ts";
 
 const Position = z.string().regex(/^\d{1,15}$/, "must be a position");
 

@@ -1,4 +1,4 @@
-/** Matches in a job's log, read from its room page by page. */
+/** Matches in a log's text, read from its room page by page; within a page log-search.ts finds them. */
 import { limits } from "../../protocol/limits.ts";
 import type { LogMatches } from "../../protocol/log-reading.ts";
 import type { LogReader } from "./log-reader.ts";
