@@ -25,7 +25,7 @@ export type Verdict =
   | { readonly kind: "finish"; readonly result: JobResult; readonly reason: string }
   | { readonly kind: "finished"; readonly result: JobResult };
 
-/** What the room does next. */
+/** What the room does next: look again at `until`, or end the log so, for the job is over. */
 export type DeadlineOutcome =
   | { readonly kind: "wait"; readonly until: EpochMs }
   | { readonly kind: "finished"; readonly result: JobResult; readonly notice: string | null };

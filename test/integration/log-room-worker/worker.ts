@@ -3,11 +3,12 @@
  * can be put forward, deadlines answer what was planted. Storage, sockets, alarms and evictions are the real ones.
  */
 
+import type { DeadlineOutcome } from "../../../src/worker/jobs/deadlines.ts";
 import { fromUtf8, utf8 } from "../../../src/worker/lib/bytes.ts";
 import { type EpochMs, systemClock } from "../../../src/worker/lib/time.ts";
 import { forwardPush, forwardViewer, type LogRooms, roomOf } from "../../../src/worker/logs/log-access.ts";
 import { type Finish, LogRoomObject } from "../../../src/worker/logs/log-room.ts";
-import type { DeadlineVerdict, LogRoomPorts } from "../../../src/worker/logs/ports.ts";
+import type { LogRoomPorts } from "../../../src/worker/logs/ports.ts";
 
 interface TestEnv {
   readonly LOG_ROOM: LogRooms<TestEnv>;
@@ -18,7 +19,7 @@ interface Planted {
   masksOpen: boolean;
   opened: number;
   asked: string[];
-  verdict: DeadlineVerdict | null;
+  verdict: DeadlineOutcome | null;
   /** Principals that may no longer watch; null: it cannot be asked. */
   barred: string[] | null;
   /** For how many days the project keeps logs; null: it cannot be asked. */
