@@ -16,9 +16,9 @@ export const limits = {
   /** The first frame to a viewer, so that a long log shows at once. */
   viewerFirstFrameBytes: 64 * 1024,
   /** Unacknowledged bytes that one viewer may have under way, at most. */
-  viewerCreditBytes: 1024 * 1024,
+  viewerCreditBytes: 1280 * 1024,
   /** Unacknowledged bytes under way in one room, over all its viewers. */
-  roomCreditBytes: 128 * 1024 * 1024,
+  roomCreditBytes: 256 * 1024 * 1024,
   /** A message that a viewer may send. */
   viewerMessageBytes: 1024,
   /** Messages that a socket may send before it was sent any frame; then one for each frame and second. */

@@ -1,6 +1,7 @@
 /** What viewers of a log room are sent, how it is paced by what they acknowledge, and who is let in or cut off. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { limits } from "../../src/protocol/limits.ts";
 import { type LogRooms, lineOf, lines, outputsOf, push, startLogRooms, TestViewer } from "../support/log-room.ts";
 
 let rooms: LogRooms;
@@ -94,7 +95,7 @@ describe("viewers", () => {
     }
     await live.until((viewer) => viewer.position === 40, "the live viewer has all");
     expect(stalled.received).toBeGreaterThan(900_000);
-    expect(stalled.received).toBeLessThan(1024 * 1024 + 300_000);
+    expect(stalled.received).toBeLessThan(limits.viewerCreditBytes + 300_000);
     stalled.ack(stalled.received);
     await stalled.until((viewer) => viewer.received > 1_500_000, "more after an acknowledgement");
     while (stalled.position < 40) {

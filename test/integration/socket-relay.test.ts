@@ -63,8 +63,8 @@ async function open(job: string, who: string, acks: boolean) {
   return { socket, totals, received, code: () => code };
 }
 
-/** 13 of the large log's first bytes, as much as goes out unacknowledged, and one of the small are just allowed. */
-const sockets = [...Array.from({ length: 13 }, (_, at) => (at % 2 === 0 ? "large" : "wide")), "small"];
+/** 10 of the large log's first bytes, as much as goes out unacknowledged, and one of the small are just allowed. */
+const sockets = [...Array.from({ length: 10 }, (_, at) => (at % 2 === 0 ? "large" : "wide")), "small"];
 const smallBytes = 330_000;
 
 /** Opens as many sockets of one principal as are allowed to take nothing; how many were cut off? */

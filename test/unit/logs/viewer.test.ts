@@ -26,7 +26,7 @@ describe("credit", () => {
   it("is a room's budget shared, and never more than one viewer's", () => {
     expect(creditFor(0)).toBe(limits.viewerCreditBytes);
     expect(creditFor(128)).toBe(limits.viewerCreditBytes);
-    expect(creditFor(256)).toBe(limits.viewerCreditBytes / 2);
+    expect(creditFor(256)).toBe(limits.roomCreditBytes / 256);
     expect(creditFor(1000) * 1000).toBeLessThanOrEqual(limits.roomCreditBytes);
   });
 
