@@ -1,5 +1,7 @@
 /** What reading a log asks of its room, and what a log is answered with that goes meanwhile, on the real Worker. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { closeCodes } from "../../src/protocol/log-frames.ts";
 import { comparable, createWorld, finishJob, output, push, takeJob, type World } from "../support/api.ts";
 import { startHarness } from "../support/harness.ts";
 
@@ -24,6 +26,25 @@ const get = (path: string, headers: Record<string, string> = {}) =>
 
 /** What the rooms were asked since this was asked last. */
 const asked = async (): Promise<string[]> => (await get("/asked")).body;
+
+/** What a room's storage holds; nothing of one that was emptied, or never written to. */
+const tablesOf = (jobId: string) =>
+  world.harness.roomRows(jobId, "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_%' ESCAPE '\\'");
+
+/** A viewer on a real socket; answers how it was closed. */
+function watch(jobId: string, headers: Record<string, string> = {}): Promise<{ code: number; reason: string }> {
+  const url = new URL(`/api/ws?job_id=${jobId}`, world.harness.url);
+  const authorization = `Bearer ${world.owner}`;
+  const socket = new WebSocket(url.href, ["signalbox.v1"], { headers: { authorization, ...headers } });
+  // The local runtime leaves the connection open behind its close frame.
+  const look = setInterval(() => {
+    if (socket.readyState === WebSocket.CLOSING) socket.terminate();
+  }, 10);
+  return new Promise<{ code: number; reason: string }>((resolve, reject) => {
+    socket.on("error", reject);
+    socket.on("close", (code, reason) => resolve({ code, reason: reason.toString() }));
+  }).finally(() => clearInterval(look));
+}
 
 const waysToRead = [
   "",
@@ -50,6 +71,13 @@ describe("a log that is deleted while it is asked for", () => {
         expect([way, meanwhile.status, comparable(meanwhile)]).toEqual([way, 410, comparable(afterwards)]);
       }
     }
+  });
+
+  it("is told gone to who opens a socket on it, and its emptied room stays empty", async () => {
+    const jobId = await finishedJob([output("hi\n")]);
+    const closed = await watch(jobId, { "x-delete-before-call": "1" });
+    expect(closed).toEqual({ code: closeCodes.gone, reason: "the log was deleted" });
+    expect(await tablesOf(jobId)).toEqual([]);
   });
 
   it("is told gone to who asks for a part of its download, or for what is new in it", async () => {
@@ -156,7 +184,6 @@ describe("a part of a long log", () => {
     const part = async () => (await world.harness.dispatch(url.href, { headers })).arrayBuffer();
     await expect(part()).rejects.toThrow();
     expect(await asked()).toContain("keepText");
-    const tables = "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_%' ESCAPE '\\'";
-    expect(await world.harness.roomRows(jobId, tables)).toEqual([]);
+    expect(await tablesOf(jobId)).toEqual([]);
   });
 });

@@ -23,13 +23,21 @@ export function forwardPush<Env>(
   return room.fetch(url, { method: "POST", body: request.body });
 }
 
+export interface ViewerOpening {
+  readonly from: number;
+  readonly principalId: string;
+  /** The job was seen to have ended: a room that knows of no end may be an emptied one. */
+  readonly hasEnded?: boolean;
+}
+
 /** The upgrade; 101 or a close code. */
 export async function forwardViewer<Env>(
   room: LogRoomStub<Env>,
   request: Request,
-  { from, principalId }: { from: number; principalId: string },
+  { from, principalId, hasEnded = false }: ViewerOpening,
   clock: Clock,
 ): Promise<Response> {
   const headers = upgradeHeaders(request, principalId);
-  return relayed(await room.fetch(`https://room/view?from=${from}`, { headers }), principalId, clock);
+  const url = `https://room/view?from=${from}${hasEnded ? "&ended" : ""}`;
+  return relayed(await room.fetch(url, { headers }), principalId, clock);
 }

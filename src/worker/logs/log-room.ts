@@ -160,7 +160,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
     if (request.method === "POST" && url.pathname === "/push") return this.#pushes.take(request, url.searchParams);
-    if (request.method === "GET" && url.pathname === "/view") return this.#view(request, url.searchParams);
+    if (request.method === "GET" && url.pathname === "/view") return await this.#view(request, url.searchParams);
     return new Response(null, { status: 404 });
   }
 
@@ -170,7 +170,7 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     const { sweepAt } = this.#store.state();
     const now = this.ports.clock();
     if (sweepAt !== null && sweepAt <= now) {
-      await this.#expelWhoMayNot(now);
+      this.#viewers.expel(await this.#whoMayNot(this.#viewers.principals(), now));
       this.#store.setSweep(this.#viewers.sweep(now));
     }
     this.#schedule();
@@ -188,14 +188,16 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     socket.close(1011, "the connection failed");
   }
 
-  #view(request: Request, query: URLSearchParams): Response {
+  async #view(request: Request, query: URLSearchParams): Promise<Response> {
     const from = readPosition(query.get("from"));
     const principalId = request.headers.get(principalHeader);
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return new Response(null, { status: 426 });
     if (from === null || principalId === null) return new Response(null, { status: 400 });
+    const isGone = query.has("ended") && (await this.#isEmptied(principalId));
     const { 0: client, 1: server } = new WebSocketPair();
     // A large replay sent before the 101 would keep the viewer waiting: the rest goes out behind it.
-    if (this.#viewers.accept(server, principalId, from)) {
+    if (isGone) this.#viewers.turnAway(server);
+    else if (this.#viewers.accept(server, principalId, from)) {
       this.ctx.waitUntil(scheduler.wait(0).then(() => this.#viewers.pump(server)));
     }
     return upgraded(client, request);
@@ -217,16 +219,25 @@ export abstract class LogRoomObject<Env> extends DurableObject<Env> {
     await this.setAlarm(Math.max(verdict.until, plusSeconds(now, 1)) as EpochMs);
   }
 
-  /** Where it cannot be asked they stay until it can: a database that is away must not cut everybody off. */
-  async #expelWhoMayNot(now: EpochMs): Promise<void> {
+  /**
+   * Of a job that has ended: a room that knows of no end was emptied, and a viewer would fill it again; or it is told in
+   * this moment. The database tells the two apart.
+   */
+  async #isEmptied(principalId: string): Promise<boolean> {
+    if (this.#store.state().result !== null) return false;
+    return (await this.#whoMayNot([principalId], this.ports.clock())).length > 0;
+  }
+
+  /** None where it cannot be asked: a database that is away must not cut everybody off. */
+  async #whoMayNot(principalIds: readonly string[], now: EpochMs): Promise<string[]> {
     const jobId = this.#jobId();
-    const asked = this.#viewers.principals();
-    if (jobId === undefined || asked.length === 0) return;
+    if (jobId === undefined || principalIds.length === 0) return [];
     try {
-      const allowed = await this.ports.whoMayWatch(jobId, asked, now);
-      this.#viewers.expel(asked.filter((principalId) => !allowed.has(principalId)));
+      const allowed = await this.ports.whoMayWatch(jobId, principalIds, now);
+      return principalIds.filter((principalId) => !allowed.has(principalId));
     } catch (cause) {
       report("whether a log's viewers may still watch it could not be looked up", cause);
+      return [];
     }
   }
 

@@ -106,7 +106,8 @@ async function openLog<Env>(ports: LogRoutesPorts<Env>, request: Request, jobId:
   const job = await requireReadable(ports.jobs, person, jobId);
   const from = readPosition(query.get("from") ?? "0");
   if (from === null) throw malformed("?from", "must be a position");
-  return forwardViewer(roomOf(ports.rooms, job.id), request, { from, principalId: person.id }, ports.clock);
+  const opening = { from, principalId: person.id, hasEnded: job.state === "finished" };
+  return forwardViewer(roomOf(ports.rooms, job.id), request, opening, ports.clock);
 }
 
 async function openFeed<Env>(ports: LogRoutesPorts<Env>, request: Request, query: URLSearchParams) {

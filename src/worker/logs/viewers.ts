@@ -135,7 +135,13 @@ export class Viewers {
 
   /** The log is deleted: there is nothing more to be sent. */
   dismiss(): void {
-    for (const socket of openSockets(this.#ctx.getWebSockets())) socket.close(closeCodes.gone, "the log was deleted");
+    for (const socket of openSockets(this.#ctx.getWebSockets())) closeAsDeleted(socket);
+  }
+
+  /** Closes a socket of who came behind the log's deletion, and writes nothing down. */
+  turnAway(socket: WebSocket): void {
+    this.#ctx.acceptWebSocket(socket);
+    closeAsDeleted(socket);
   }
 
   /** Closes who owed an acknowledgement for too long; answers when to look again, or null where nobody watches. */
@@ -221,6 +227,10 @@ export class Viewers {
     const bytes = encodeFrame({ kind: "end", position: head, result, sha256: this.#sha256(), credit });
     return { bytes, credit, next: cursor, isEnd: true };
   }
+}
+
+function closeAsDeleted(socket: WebSocket): void {
+  socket.close(closeCodes.gone, "the log was deleted");
 }
 
 function toFrame({ header, payload, next }: FrameDraft, credit: number): BuiltFrame {
