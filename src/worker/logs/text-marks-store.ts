@@ -2,7 +2,10 @@
 import { hasTables } from "./log-tables-store.ts";
 import { firstMark, type TextLength, type TextMark, type TextMeasure } from "./text-marks.ts";
 
-/** Made by the first who keeps a mark: most logs are never read but from their beginning, and a table takes a page. */
+/**
+ * Made by the first who keeps a mark: most logs are never read but from their beginning, and a table takes a page. Whoever
+ * changes what the text of an event is, or what is stripped of it, gives the table another name: its lengths were the old ones.
+ */
 const table = `
   CREATE TABLE IF NOT EXISTS text_marks (
     position INTEGER NOT NULL,
