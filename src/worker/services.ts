@@ -218,7 +218,7 @@ export function feedPorts(env: Env): FeedPorts {
     clock: systemClock,
     readers,
     changes: (person, after) => list(person, { after, limit: feedPageItems }),
-    watched: (until) => watchFeed(env.DB, until),
+    watched: (seconds) => watchFeed(env.DB, seconds),
   };
 }
 

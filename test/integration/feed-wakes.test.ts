@@ -82,6 +82,17 @@ it("a change wakes nothing while nobody reads the feed", async () => {
   for (const [change, answer] of await changes()) expect(tripsOf(answer), change).not.toContain("feed");
 });
 
+it("a watch that a clock far ahead left behind ends with the next one, for the database's clock says how long", async () => {
+  await harness.db.prepare("UPDATE feed_watch SET until = 9000000000000000").run();
+  const watching = await reader();
+  const { id } = (await start()).body;
+  await watching.until(`${id} queued`);
+  const left = "SELECT until / 1000 - unixepoch() AS seconds FROM feed_watch";
+  expect(await harness.db.prepare(left).first("seconds")).toBeLessThanOrEqual(300);
+  await stop(id);
+  await watching.close();
+});
+
 it("each change wakes the feed while somebody reads there, and what changes nothing wakes it not", async () => {
   const watching = await reader();
   const { id } = (await start()).body;

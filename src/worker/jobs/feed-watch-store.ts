@@ -2,7 +2,6 @@
  * Whether anybody may be reading the feed. It is asked in the very statement that changes a job's state, and written
  * before the feed is read for somebody new: so a change that finds nobody was made before that reading, which finds it.
  */
-import type { EpochMs } from "../lib/time.ts";
 
 /** A column for the RETURNING of what changes a job's state. By the database's own clock, which orders both. */
 export const isWatched = "EXISTS (SELECT 1 FROM feed_watch WHERE until > unixepoch() * 1000) AS is_watched";
@@ -12,7 +11,7 @@ export function wasWatched(...results: readonly D1Result[]): boolean {
   return results.some((result) => result.results.some((row) => (row as { is_watched?: number }).is_watched === 1));
 }
 
-/** An earlier end never replaces a later one. */
-export async function watchFeed(db: D1Database, until: EpochMs): Promise<void> {
-  await db.prepare("UPDATE feed_watch SET until = ?1 WHERE until < ?1").bind(until).run();
+/** For so long from now on, by the same clock: one that is behind would have it end before it began. */
+export async function watchFeed(db: D1Database, seconds: number): Promise<void> {
+  await db.prepare("UPDATE feed_watch SET until = (unixepoch() + ?) * 1000").bind(seconds).run();
 }

@@ -21,8 +21,8 @@ export interface FeedPorts {
   readers(principalIds: readonly string[], now: EpochMs): Promise<ReadonlyMap<string, Person>>;
   /** At most `feedPageItems` of what this person may read. */
   changes(person: Person, after: number): Promise<JobChangesPage>;
-  /** From now on until then every change wakes the feed. */
-  watched(until: EpochMs): Promise<void>;
+  /** From now on and for so long every change wakes the feed. */
+  watched(seconds: number): Promise<void>;
 }
 
 /** Changes wake the feed for so long after somebody read it last. It is said again well before, by the alarm at the latest. */
@@ -154,9 +154,8 @@ export abstract class FeedObject<Env> extends DurableObject<Env> {
   /** Before anything is read: a change that wakes nobody must lie before that reading. */
   async #askToBeWoken(now: EpochMs): Promise<void> {
     if (this.#watchedUntil > plusSeconds(now, watchSeconds / 2)) return;
-    const until = plusSeconds(now, watchSeconds);
-    await this.ports.watched(until);
-    this.#watchedUntil = until;
+    await this.ports.watched(watchSeconds);
+    this.#watchedUntil = plusSeconds(now, watchSeconds);
   }
 
   /** Acknowledgements may have come since the round began: the reader is looked at again. */
