@@ -198,14 +198,23 @@ export function releaseJob(db: D1Database, id: string, claimNumber: number): D1P
     .bind(id, claimNumber);
 }
 
-/** Ends jobs that no agent took in time; answers which, and whether the feed was watched. */
-export async function finishNeverTaken(db: D1Database, createdBefore: number, reason: string, now: EpochMs) {
+/** Jobs that no agent took in time, the oldest first. */
+export async function findNeverTaken(db: D1Database, createdBefore: number, limit: number): Promise<string[]> {
+  const { results } = await db
+    .prepare("SELECT id FROM jobs WHERE state = 'queued' AND created_at < ? ORDER BY created_at, id LIMIT ?")
+    .bind(createdBefore, limit)
+    .all<{ id: string }>();
+  return results.map(({ id }) => id);
+}
+
+/** Ends those of these jobs that no agent has taken yet; answers which, and whether the feed was watched. */
+export async function finishNeverTaken(db: D1Database, ids: readonly string[], reason: string, now: EpochMs) {
   const ended = await db
     .prepare(
       `UPDATE jobs SET state = 'finished', result = 'failed', reason = ?, finished_at = ?
-       WHERE state = 'queued' AND created_at < ? RETURNING id, ${isWatched}`,
+       WHERE state = 'queued' AND id IN (SELECT value FROM json_each(?)) RETURNING id, ${isWatched}`,
     )
-    .bind(reason, now, createdBefore)
+    .bind(reason, now, JSON.stringify(ids))
     .all<{ id: string }>();
   return { ids: ended.results.map((row) => row.id), watched: wasWatched(ended) };
 }

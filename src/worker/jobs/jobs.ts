@@ -14,6 +14,7 @@ import { wasWatched } from "./feed-watch-store.ts";
 import {
   type Finish,
   findJob,
+  findNeverTaken,
   finishJob,
   finishNeverTaken,
   listJobs,
@@ -46,7 +47,7 @@ export interface Jobs {
 }
 
 export function createJobs(ports: JobsPorts): Jobs {
-  const { db, clock, log, projects } = ports;
+  const { db, clock, projects } = ports;
   const visible = async (person: Person, id: string): Promise<StoredJob> => {
     const stored = await findJob(db, id);
     if (stored === null || !mayRead(person, stored.job.project_id)) throw notFound();
@@ -74,18 +75,30 @@ export function createJobs(ports: JobsPorts): Jobs {
       requireMay(person, "job.stop", stored.job.project_id);
       return stop(ports, person, stored);
     },
-    async sweepQueue(limitSeconds) {
-      const reason = `no agent took it within ${limitSeconds} s`;
-      const now = clock();
-      const { ids, watched } = await finishNeverTaken(db, now - limitSeconds * 1000, reason, now);
-      if (watched) ports.changed();
-      // One room that fails must not keep the others' logs open.
-      await Promise.allSettled(
-        ids.map((id) => log.finish(id, { result: "failed", notice: endNotice("failed", reason) })),
-      );
-      return ids.length;
-    },
+    sweepQueue: (limitSeconds) => sweepQueue(ports, limitSeconds),
   };
+}
+
+/** Each takes two calls of its room, and an invocation may make a thousand. Those left over are the next sweep's. */
+const sweptJobs = 300;
+
+/** A room that was not told of its job's end finds it after so long. */
+const untoldEndSeconds = 60;
+
+async function sweepQueue({ db, clock, log, changed }: JobsPorts, limitSeconds: number): Promise<number> {
+  const reason = `no agent took it within ${limitSeconds} s`;
+  const now = clock();
+  const due = await findNeverTaken(db, now - limitSeconds * 1000, sweptJobs);
+  if (due.length === 0) return 0;
+  // First, for the sweep may die before it tells them. Where a room is away its job waits for the next sweep.
+  const alarmAt = plusSeconds(now, untoldEndSeconds);
+  const alarms = await Promise.allSettled(due.map((id) => log.setAlarm(id, alarmAt)));
+  const ready = due.filter((_, index) => alarms[index]?.status === "fulfilled");
+  const { ids, watched } = await finishNeverTaken(db, ready, reason, now);
+  if (watched) changed();
+  // One room that fails must not keep the others' logs open.
+  await Promise.allSettled(ids.map((id) => log.finish(id, { result: "failed", notice: endNotice("failed", reason) })));
+  return ids.length;
 }
 
 /** Gives the log the end that the database holds. */
@@ -98,9 +111,16 @@ async function closeLog({ db, log }: JobsPorts, id: string): Promise<void> {
 }
 
 async function stop(ports: JobsPorts, person: Person, { job }: StoredJob): Promise<Job> {
-  const { db, clock } = ports;
-  if (job.state === "finished") return job;
+  const { db, clock, log } = ports;
+  if (job.state === "finished") {
+    // Nobody but who stopped it tells the room of a job that was never taken: who asks again may be the one to do so.
+    if (job.claim_number === 0) await closeLog(ports, job.id);
+    return job;
+  }
   const now = clock();
+  const alarmAt = plusSeconds(now, stopPatienceSeconds);
+  // Under way before the job may end: nobody may be left to tell the room. One that is away keeps nobody from stopping a job.
+  const alarmed = Promise.allSettled([log.setAlarm(job.id, alarmAt)]);
   const reason = `stopped by ${person.name}`;
   const audit = await auditRow(
     { action: "job.stop", principal: person, projectId: job.project_id, jobId: job.id },
@@ -108,8 +128,8 @@ async function stop(ports: JobsPorts, person: Person, { job }: StoredJob): Promi
   );
   const changes = [requestStop(db, job.id, reason, now), stopQueued(db, job.id, reason, now)];
   if (wasWatched(...(await db.batch([insertAudit(db, audit), ...changes])))) ports.changed();
-  const after = await findJob(db, job.id);
+  const [after, [alarm]] = await Promise.all([findJob(db, job.id), alarmed]);
   if (after?.job.state === "finished") await closeLog(ports, job.id);
-  else await ports.log.setAlarm(job.id, plusSeconds(now, stopPatienceSeconds));
+  else if (alarm.status === "rejected") await log.setAlarm(job.id, alarmAt);
   return after?.job ?? job;
 }
