@@ -9,6 +9,8 @@ export const limits = {
   logPushBytes: 16 * 1024 * 1024,
   /** Events in one log push. */
   logPushEvents: 2000,
+  /** JSON values in one event's line, unknown fields and all: an agent's newer version may tell a few more than we know. */
+  logEventValues: 1000,
   /** Stored log bytes per job. */
   logBytes: 64 * 1024 * 1024,
   /** One frame to a viewer, its header line apart. */

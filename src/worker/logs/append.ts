@@ -13,6 +13,7 @@ import { type CmdOutputEvent, LogEvent } from "../../protocol/log-events.ts";
 import { concat, fromUtf8, isUtf8, utf8 } from "../lib/bytes.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import { unescapeInto } from "./json-escapes.ts";
+import { hasMoreValues } from "./json-values.ts";
 import { type Lines, LinesJoiner, lineAt } from "./lines.ts";
 import { type Matcher, maskText } from "./mask.ts";
 import { type Carry, type Held, maskOutputs, nothingHeld } from "./mask-stream.ts";
@@ -125,7 +126,7 @@ function stretchesOf(lines: PushLines, first: number, now: EpochSeconds): Stretc
 function readLine(lines: PushLines, at: number, now: EpochSeconds): Output | OtherEvent {
   const place = lines.places[at] ?? null;
   if (place !== null && (!place.isWide || isUtf8(lineAt(lines, at)))) return place;
-  const event = readEvent(fromUtf8(lineAt(lines, at))) ?? { event: "cmd_output", timestamp: now, output: "" };
+  const event = readEvent(lineAt(lines, at)) ?? { event: "cmd_output", timestamp: now, output: "" };
   // Half a surrogate pair would join with the other half, in the next event, to what was searched for in vain.
   return event.event === "cmd_output" ? { ...event, output: event.output.toWellFormed() } : event;
 }
@@ -162,8 +163,9 @@ function encodeOther(event: OtherEvent, released: string | undefined, matcher: M
  * Unknown fields are stripped; of a repeated one the last counts, and the others are gone. Beside a cmd_output the
  * field `output` is ours: an agent's is unknown.
  */
-function readEvent(text: string): LogEvent | null {
-  const json = parseJson(text);
+function readEvent(line: Uint8Array): LogEvent | null {
+  if (hasMoreValues(line, limits.logEventValues)) return null;
+  const json = parseJson(fromUtf8(line));
   if (typeof json === "object" && json !== null && "event" in json && json.event !== "cmd_output") {
     Reflect.deleteProperty(json, "output");
   }

@@ -109,6 +109,19 @@ describe("a line", () => {
     }
   });
 
+  it("of more values than any event has is no event, and what its strings hold is not counted", () => {
+    const job = (more: string) => encoded(`{"event":"job_started","timestamp":5,"more":${more}}`);
+    const started = '{"event":"job_started","timestamp":5}\n';
+    expect(job('[1,{"a":[2,3]}]')).toBe(started);
+    expect(job(`"${'[{,\\"'.repeat(2000)}"`)).toBe(started);
+    for (const many of [
+      `[${"1,".repeat(2000)}1]`,
+      `${"[".repeat(2000)}${"]".repeat(2000)}`,
+      `[${"{},".repeat(2000)}1]`,
+    ])
+      expect(job(many)).toBe(output("").replace("5", String(now)));
+  });
+
   it("takes every control character and what is no UTF-8", () => {
     const all = Array.from({ length: 0x20 }, (_, code) => String.fromCharCode(code)).join("");
     expect(JSON.parse(encoded(output(all).trim())).output).toBe(all);
@@ -254,6 +267,14 @@ describe("a push", () => {
       last.trimEnd(),
       "",
     ]);
+  });
+
+  it("of 16 MiB of brackets or of fields makes no objects of them: a parser would, of a gigabyte, for seconds", () => {
+    const nested = "[".repeat(8_000_000) + "]".repeat(8_000_000);
+    const [brackets, fields] = [`{"event":"x","a":${nested}}`, `{"event":"x"${',"a":{}'.repeat(2_300_000)}}`];
+    const started = performance.now();
+    for (const body of [brackets, fields]) expect(plan(armedRoom, 0, body)).toMatchObject({ records: [{ count: 1 }] });
+    expect(performance.now() - started).toBeLessThan(1000);
   });
 
   it("of 2,000 ordinary events is a few rows, masked in well under a second", () => {
