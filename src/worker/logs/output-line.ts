@@ -66,11 +66,17 @@ export class OutputFinder {
         const isWhole = this.#standsAt(at, tail);
         return isWhole ? { timestamp, start, end: at, lineEnd: at + tail.length, hasEscapes, isWide } : null;
       }
-      const length = kind === escaping ? escapeLength(this.#bytes, at) : 1;
-      if (length === 0) return null;
-      hasEscapes ||= kind === escaping;
-      isWide ||= kind === wide;
-      at += length;
+      if (kind === escaping) {
+        const length = escapeLength(this.#bytes, at);
+        if (length === 0) return null;
+        hasEscapes = true;
+        at += length;
+      } else if (kind === wide) {
+        isWide = true;
+        at = skipWide(this.#bytes, at);
+      } else {
+        at++;
+      }
     }
     return null;
   }
@@ -120,5 +126,12 @@ function skipPlain(words: DataView, start: number): number {
     const marks = word | (word - spaces) | ((word ^ quotes) - ones) | ((word ^ backslashes) - ones);
     if ((marks & highBits) !== 0) break;
   }
+  return at;
+}
+
+/** The first byte from `start` on that is ASCII. Looking for four plain ones at each byte would take such a text eight times as long. */
+function skipWide(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while ((bytes[at] ?? 0) >= 0x80) at++;
   return at;
 }
