@@ -29,7 +29,7 @@ export function fromUtf8(bytes: Uint8Array): string {
 }
 
 /** The same for a piece of text, where a byte order mark is a character like any other. */
-export function fromUtf8Keeping(bytes: Uint8Array): string {
+export function fromUtf8Piece(bytes: Uint8Array): string {
   return keepingDecoder.decode(bytes);
 }
 

@@ -1,5 +1,5 @@
 /**
- * From the body of a push to events as they are stored: masked, with known fields only, in the protocol's key
+ * From the lines of a push to events as they are stored: masked, with known fields only, in the protocol's key
  * order, one for each line whatever the line holds, so that positions stay. Pure. What is stored already is not
  * even parsed.
  *
@@ -10,57 +10,17 @@
 import type * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { type CmdOutputEvent, LogEvent } from "../../protocol/log-events.ts";
-import { concat, fromUtf8, isUtf8, utf8 } from "../lib/bytes.ts";
+import { fromUtf8, isUtf8, utf8 } from "../lib/bytes.ts";
 import type { EpochSeconds } from "../lib/time.ts";
 import { unescapeInto } from "./json-escapes.ts";
 import { hasMoreValues } from "./json-values.ts";
 import { type Lines, LinesJoiner, lineAt } from "./lines.ts";
 import { type Matcher, maskText } from "./mask.ts";
 import { type Carry, type Held, maskOutputs, nothingHeld } from "./mask-stream.ts";
-import { OutputFinder, type OutputPlace } from "./output-line.ts";
+import type { OutputPlace } from "./output-line.ts";
+import type { PushLines } from "./push-lines.ts";
 
 type CmdOutput = z.infer<typeof CmdOutputEvent>;
-
-/** The lines of a push, and where those say their output that say it plainly. */
-export interface PushLines extends Lines {
-  readonly places: readonly (OutputPlace | null)[];
-}
-
-export type PushBody =
-  | { readonly kind: "lines"; readonly lines: PushLines }
-  /** No line of it so much as begins like an event: this is not a log. */
-  | { readonly kind: "malformed" }
-  | { readonly kind: "too_many" };
-
-const [newline, openingBrace] = [0x0a, 0x7b];
-
-/** The last line may lack its end. */
-export function readPushBody(body: Uint8Array): PushBody {
-  const bytes = body.length === 0 || body.at(-1) === newline ? body : concat(body, Uint8Array.of(newline));
-  const ends: number[] = [];
-  const places: (OutputPlace | null)[] = [];
-  const finder = new OutputFinder(bytes);
-  let isLog = body.length === 0;
-  for (let start = 0; start < bytes.length; ) {
-    if (ends.length === limits.logPushEvents) return { kind: "too_many" };
-    isLog ||= bytes[start] === openingBrace;
-    const place = finder.at(start);
-    start = place?.lineEnd ?? bytes.indexOf(newline, start) + 1;
-    ends.push(start);
-    places.push(place);
-  }
-  return isLog ? { kind: "lines", lines: { bytes, ends, places } } : { kind: "malformed" };
-}
-
-/** A position in a log. Null where it is missing or none. */
-export function readPosition(text: string | null): number | null {
-  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
-}
-
-/** `start_from`: no log has so many events, and what is behind it must still be a position. */
-export function readStartFrom(text: string | null): number | null {
-  return text !== null && /^\d{1,12}$/.test(text) ? Number(text) : null;
-}
 
 export interface Encoded {
   readonly lines: Lines;
@@ -86,7 +46,7 @@ export function encodeLines(
     for (const [at, output] of outputs.entries()) {
       const changed = masked.changed.get(at);
       // The very characters that came, where they hold nothing to hide.
-      if (changed === undefined && !("event" in output)) encoded.keep(start + at);
+      if (changed === undefined && isPlace(output)) encoded.keep(start + at);
       else encoded.put(encodeEvent(toEvent(output, changed)));
     }
     const released = outputs.length === 0 ? masked.changed.get(0) : undefined;
@@ -101,6 +61,10 @@ export function encodeLines(
 type Output = OutputPlace | CmdOutput;
 type OtherEvent = Exclude<LogEvent, CmdOutput>;
 
+function isPlace(line: OutputPlace | LogEvent): line is OutputPlace {
+  return !("event" in line);
+}
+
 /** Outputs that follow each other, from line number `start` on, and the other event that ends them; null at the end of the push. */
 interface Stretch {
   readonly start: number;
@@ -113,7 +77,7 @@ function stretchesOf(lines: PushLines, first: number, now: EpochSeconds): Stretc
   let [start, outputs]: [number, Output[]] = [first, []];
   for (let at = first; at < lines.ends.length; at++) {
     const line = readLine(lines, at, now);
-    if (!("event" in line) || line.event === "cmd_output") {
+    if (isPlace(line) || line.event === "cmd_output") {
       outputs.push(line);
     } else {
       stretches.push({ start, outputs, other: line });
@@ -139,7 +103,7 @@ function outputReader(bytes: Uint8Array): (output: Output | undefined) => Uint8A
   const scratch = new Uint8Array(scratchBytes);
   return (output) => {
     if (output === undefined) return scratch.subarray(0, 0);
-    if ("event" in output) return utf8(output.output);
+    if (!isPlace(output)) return utf8(output.output);
     const { start, end, hasEscapes } = output;
     if (!hasEscapes) return bytes.subarray(start, end);
     const into = end - start > scratchBytes ? new Uint8Array(end - start) : scratch;
@@ -148,7 +112,7 @@ function outputReader(bytes: Uint8Array): (output: Output | undefined) => Uint8A
 }
 
 function toEvent(output: Output, changed: string | undefined): CmdOutput {
-  const text = changed ?? ("event" in output ? output.output : "");
+  const text = changed ?? (isPlace(output) ? "" : output.output);
   return { event: "cmd_output", timestamp: output.timestamp, output: text };
 }
 

@@ -5,7 +5,7 @@
  * longest end of it that begins a needle waits for more. Text that waits never rests in clear. A `Carry` says which
  * needle it begins; the text is read from the needles when they are open again, and searched anew with what follows.
  */
-import { concat, fromUtf8Keeping, utf8 } from "../lib/bytes.ts";
+import { concat, fromUtf8Piece, utf8 } from "../lib/bytes.ts";
 import { type Automaton, scan, unfinishedAt } from "./automaton.ts";
 import { cutRanges, type Matcher, maskMark } from "./mask.ts";
 
@@ -79,7 +79,7 @@ export function maskOutputs(
 }
 
 function onlyLead(outputs: Outputs, { lead }: Held): Map<number, string> {
-  return new Map(lead === "" ? [] : [[0, lead + fromUtf8Keeping(outputs.bytes(0))]]);
+  return new Map(lead === "" ? [] : [[0, lead + fromUtf8Piece(outputs.bytes(0))]]);
 }
 
 interface Found {

@@ -1,5 +1,5 @@
 /** Masking of one text: every needle in it, overlapping ones as one run, becomes `***`. Pure. */
-import { fromUtf8Keeping, utf8 } from "../lib/bytes.ts";
+import { fromUtf8Piece, utf8 } from "../lib/bytes.ts";
 import { type Automaton, compileAutomaton, scan } from "./automaton.ts";
 
 export const maskMark = "***";
@@ -46,5 +46,5 @@ export function cutRanges(bytes: Uint8Array, base: number, until: number, ranges
     done = (ranges[range + 1] ?? 0) - base;
   }
   show(bytes.subarray(done, end));
-  return fromUtf8Keeping(shown.subarray(0, size));
+  return fromUtf8Piece(shown.subarray(0, size));
 }

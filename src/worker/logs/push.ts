@@ -4,9 +4,10 @@
  */
 import { limits } from "../../protocol/limits.ts";
 import type { EpochSeconds } from "../lib/time.ts";
-import { encodeLines, readPushBody } from "./append.ts";
+import { encodeLines } from "./append.ts";
 import type { Matcher } from "./mask.ts";
 import { type Carry, givenUp, resumed } from "./mask-stream.ts";
+import { readPushBody } from "./push-lines.ts";
 import { type LogRecord, packRecords } from "./records.ts";
 import type { ArmedJob, RoomState } from "./room-state.ts";
 

@@ -5,11 +5,11 @@
 import { limits } from "../../protocol/limits.ts";
 import { report } from "../lib/report.ts";
 import { toSeconds } from "../lib/time.ts";
-import { readStartFrom } from "./append.ts";
 import type { LogStore } from "./log-store.ts";
 import type { Matcher } from "./mask.ts";
 import type { Masking } from "./masking.ts";
 import type { LogRoomPorts } from "./ports.ts";
+import { readStartFrom } from "./positions.ts";
 import { jobTaking, type Push, planPush } from "./push.ts";
 import { readBounded } from "./push-body.ts";
 import type { ArmedJob, RoomState } from "./room-state.ts";

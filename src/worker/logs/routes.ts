@@ -13,9 +13,9 @@ import { type Route, route } from "../http/route.ts";
 import type { Feed } from "../jobs/feed-access.ts";
 import { bindingUnusable, Fault, unauthenticated } from "../lib/fault.ts";
 import { type Clock, toSeconds } from "../lib/time.ts";
-import { readPosition, readStartFrom } from "./append.ts";
 import { echoSocket } from "./echo-socket.ts";
 import { forwardPush, forwardViewer, roomOf } from "./log-access.ts";
+import { readPosition, readStartFrom } from "./positions.ts";
 import { requireReadable } from "./readable.ts";
 import { type LogReadingPorts, logReadingRoutes } from "./reading-routes.ts";
 
